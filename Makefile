@@ -1,0 +1,63 @@
+# `make` lists what there is. Needs: Debian 12 or later (as root for the sandbox), git, make, Python >= 3.11.
+
+PYTHON    ?= python3
+INVENTORY ?= inventory/sandbox.py
+BIN       := .venv/bin
+SOURCES   := agent fleet tests inventory group_data deploy.py
+
+.DEFAULT_GOAL := help
+.PHONY: help setup check format unit test e2e demo demo-real demo-down validate plan deploy lock
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: .venv/.stamp  ## make .venv from the hash-pinned lock
+
+.venv/.stamp: requirements/dev.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "stoker needs Python >= 3.11; name one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
+		{ echo "installing python3-venv"; apt-get update -q && apt-get install -qy python3-venv; }
+	@echo "setting up .venv (about a minute)"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@touch $@
+
+check: setup  ## format, lint, strict types, unit tests; under a minute
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/pytest -m "not e2e"
+
+format: setup  ## let ruff put the sources in shape
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix $(SOURCES)
+
+test: check e2e  ## everything: check, then end to end on its own sandbox fleet
+
+e2e: setup  ## the end-to-end tests alone
+	$(BIN)/pytest -m e2e
+
+demo: setup  ## two hosts come up, are deployed, and answer; prints where to look
+	$(BIN)/python -m tests.sandbox.demo
+
+demo-real: setup  ## the same with a real engine (vLLM on the CPU) and a real small model
+	$(BIN)/python -m tests.sandbox.demo --real
+
+demo-down: setup  ## remove all that the demos made
+	$(BIN)/python -m tests.sandbox down --purge
+
+validate: setup  ## check every host's configuration, without connecting (INVENTORY=…)
+	$(BIN)/python -m fleet.validate $(INVENTORY)
+
+plan: validate  ## what a deploy would change (INVENTORY=…)
+	$(BIN)/pyinfra $(INVENTORY) deploy.py --dry
+
+deploy: validate  ## converge every host of the inventory (INVENTORY=…)
+	$(BIN)/pyinfra $(INVENTORY) deploy.py -y
+
+lock: setup  ## resolve the dependencies again, with hashes (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-annotate pyproject.toml -o requirements/agent.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-annotate pyproject.toml --group dev -o requirements/dev.lock

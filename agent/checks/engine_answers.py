@@ -1,0 +1,46 @@
+"""Does the port of a running engine still answer?
+
+A closed port while the unit runs is a fault only after the engine has served: every engine keeps
+it closed while it loads (tgi.md §3.6, vllm-sglang.md §0.6). Slow is never a fault here.
+"""
+
+from collections.abc import Mapping
+
+from agent.checks.base import fail, ok, unknown
+from agent.model import CheckResult, Remedy
+from agent.sources import Reading, Sources
+from agent.sources.engine import Answer, EngineReading
+from agent.spec import HostSpec
+
+Readings = Mapping[str, Reading[EngineReading]]
+
+
+class EngineAnswers:
+    """See the module."""
+
+    name = "engine_answers"
+
+    async def read(self, sources: Sources) -> Readings:
+        """Take this round's look at every engine."""
+        return sources.engines
+
+    def judge(self, reading: Readings, spec: HostSpec) -> list[CheckResult]:  # noqa: ARG002
+        """Judge each engine by itself."""
+        return [self._one(f"engine:{name}", look) for name, look in reading.items()]
+
+    def _one(self, subject: str, look: Reading[EngineReading]) -> CheckResult:
+        if look.value is None:
+            return unknown(self.name, subject, look.problem)
+        match look.value:
+            case EngineReading(running=False):
+                return unknown(self.name, subject, "the engine is not running")
+            case EngineReading(health=Answer.OK):
+                return ok(self.name, subject, "the engine answers")
+            case EngineReading(health=Answer.SLOW):
+                return unknown(self.name, subject, "slow to answer, as engines are under load")
+            case EngineReading(health=Answer.REFUSED):
+                message = "the engine runs, but its port is closed"
+                return fail(self.name, subject, "PortClosed", message, Remedy.RESTART)
+            case _:
+                message = "the engine says that it is not well"
+                return fail(self.name, subject, "Unhealthy", message, Remedy.RESTART)

@@ -1,0 +1,72 @@
+"""The other end of the agent's unix socket: HTTP/1.1 over AF_UNIX, blocking, for commands."""
+
+import http.client
+import json
+import socket
+
+import msgspec
+
+from agent.errors import StokerError
+from agent.model import EngineState, Verb
+from agent.snapshot import Snapshot
+
+
+class UnreachableError(StokerError):
+    """The agent did not answer; it may be stopped, or the caller may not open its socket."""
+
+
+class RefusedError(StokerError):
+    """The agent answered that it will not."""
+
+
+class Agent:
+    """One agent, reached by the path of its socket."""
+
+    def __init__(self, path: str, timeout: float = 10.0) -> None:
+        self._path, self._timeout = path, timeout
+
+    def status(self) -> Snapshot:
+        """Return the latest snapshot; raise `UnreachableError` or `RefusedError`."""
+        return msgspec.json.decode(self._call("GET", "/v1/status"), type=Snapshot)
+
+    def ask(self, verb: Verb, engine: str, by: str, reason: str) -> EngineState:
+        """Ask for `verb` and return the engine's state right after it."""
+        body = json.dumps({"engine": engine, "by": by, "reason": reason})
+        return msgspec.json.decode(self._call("POST", f"/v1/{verb}", body), type=EngineState)
+
+    def _call(self, method: str, path: str, body: str | None = None) -> bytes:
+        connection = _Connection(self._path, self._timeout)
+        try:
+            connection.request(method, path, body)
+            answer = connection.getresponse()
+            content = answer.read()
+        except PermissionError:
+            raise UnreachableError(f"{self._path}: not permitted; try with sudo") from None
+        except (OSError, http.client.HTTPException) as error:
+            raise UnreachableError(
+                f"the agent does not answer on {self._path} ({error}); "
+                "see: systemctl status stoker-agent"
+            ) from error
+        finally:
+            connection.close()
+        if answer.status >= 400:
+            raise RefusedError(_error(content))
+        return content
+
+
+class _Connection(http.client.HTTPConnection):
+    def __init__(self, path: str, timeout: float) -> None:
+        super().__init__("stoker", timeout=timeout)
+        self._unix_path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._unix_path)
+
+
+def _error(content: bytes) -> str:
+    try:
+        return str(json.loads(content)["error"])
+    except (ValueError, KeyError, TypeError):
+        return content.decode(errors="replace").strip()

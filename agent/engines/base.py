@@ -1,0 +1,91 @@
+"""What Stoker asks of an engine program. An adapter is pure: values in, values out."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from agent.reports import ExitClass
+from agent.spec import EngineSpec
+
+
+class Mount(msgspec.Struct, frozen=True, kw_only=True):
+    """A directory of the host inside the container."""
+
+    source: str
+    target: str
+    read_only: bool = True
+
+
+class Container(msgspec.Struct, frozen=True, kw_only=True):
+    """The container that serves; `port` is inside, published on the host's loopback only."""
+
+    image: str
+    command: tuple[str, ...]
+    environment: dict[str, str]
+    port: int
+    published: int
+    mounts: tuple[Mount, ...] = ()
+    tmpfs: tuple[str, ...] = ()
+    shm_bytes: int = 0
+    memory_bytes: int | None = None
+    capabilities: tuple[str, ...] = ()  # all others are dropped
+    read_only: bool = False
+
+
+class Load(msgspec.Struct, frozen=True, kw_only=True):
+    """Requests inside the engine; None = the engine does not tell."""
+
+    running: int | None = None
+    waiting: int | None = None
+
+    @property
+    def in_flight(self) -> int | None:
+        """Requests accepted and not yet answered."""
+        if self.running is None or self.waiting is None:
+            return None
+        return self.running + self.waiting
+
+
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """What the last lines and the exit code of an engine mean."""
+
+    kind: ExitClass
+    reason: str  # CamelCase token
+    message: str  # a sentence for the operator
+
+
+class Chat(msgspec.Struct, frozen=True, kw_only=True):
+    """A chat completion small enough to be a probe: POST `body` to `path`."""
+
+    path: str
+    body: dict[str, object]
+
+
+class Engine(Protocol):
+    """One engine program. `tests/agent/engines/test_contract.py` holds every adapter to this."""
+
+    kind: str
+    health_path: str
+    metrics_path: str
+
+    def faults(self, engine: EngineSpec) -> list[str]:
+        """Return one sentence for each setting that this engine cannot honour."""
+
+    def container(self, engine: EngineSpec, weights: str, gpus: Sequence[str]) -> Container:
+        """Render the container; `weights` is a directory of the host, `gpus` are UUIDs."""
+
+    def load(self, metrics: str) -> Load:
+        """Read the requests inside the engine from its Prometheus exposition."""
+
+    def progress(self, metrics: str) -> float | None:
+        """Return a number that grows with every step of work; None = cannot tell."""
+
+    def classify(self, code: int, lines: Sequence[str]) -> Ending:
+        """Say why an engine ended that nobody asked to stop."""
+
+    def stop_deadline(self, engine: EngineSpec) -> float:
+        """Seconds from SIGTERM to SIGKILL that let requests in flight finish."""
+
+    def chat(self, engine: EngineSpec) -> Chat:
+        """Return the probe that proves the engine answers: a one-token chat completion."""

@@ -1,0 +1,23 @@
+"""Everything the agent raises on purpose.
+
+StokerError
+├── SpecError      the desired configuration is wrong; the message names the key
+├── SourceError    a source could not be read; becomes a result UNKNOWN, never a restart
+└── ActionError    an act on the outside world failed; logged, and tried again by the next tick
+"""
+
+
+class StokerError(Exception):
+    """Root of all errors raised on purpose; its text is written for an operator."""
+
+
+class SpecError(StokerError):
+    """The configuration is wrong: the text names the key, the value and what would be right."""
+
+
+class SourceError(StokerError):
+    """A source could not be read (timeout, refused, garbled)."""
+
+
+class ActionError(StokerError):
+    """An act on the outside world (unit, gate, container) failed."""

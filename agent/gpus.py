@@ -1,0 +1,85 @@
+"""The GPUs of this host for its engines: which engine gets which, and who uses them.
+
+NVML is asked in a child process (`python -m agent.gpus`): a driver call can hang for ever, and a
+process that hangs in the kernel cannot be waited for.
+"""
+
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+import msgspec
+
+from agent.errors import SourceError
+
+
+class Gpu(msgspec.Struct, frozen=True, kw_only=True):
+    """One GPU that answers; `processes` are the process ids (of the host) that compute on it."""
+
+    uuid: str
+    bus: str
+    processes: tuple[int, ...] = ()
+
+
+def assign(
+    gpus: Sequence[Gpu], wanted: Mapping[str, int], held: Mapping[str, tuple[str, ...]]
+) -> dict[str, tuple[str, ...]]:
+    """Give each engine its GPUs, in the order of their PCI bus ids; engines in order of name.
+
+    What a running engine holds (`held`) it keeps, whatever else changes. An engine for which
+    not enough is left gets fewer than it wants: the caller judges.
+    """
+    taken = {uuid for uuids in held.values() for uuid in uuids}
+    free = [gpu.uuid for gpu in sorted(gpus, key=lambda gpu: gpu.bus) if gpu.uuid not in taken]
+    given = dict(held)
+    for engine in sorted(wanted.keys() - held.keys()):
+        given[engine] = tuple(free[: wanted[engine]])
+        free = free[wanted[engine] :]
+    return given
+
+
+def read(deadline: float = 20.0) -> tuple[Gpu, ...]:
+    """Ask NVML in a child for every GPU that answers; `SourceError` when it fails or hangs."""
+    child = subprocess.Popen(
+        [sys.executable, "-m", "agent.gpus"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+    )
+    try:
+        out, error = child.communicate(timeout=deadline)
+    except subprocess.TimeoutExpired:
+        child.kill()  # and no wait: in uninterruptible sleep it would not end
+        raise SourceError(
+            f"NVML does not answer within {deadline:.0f} s: the driver hangs"
+        ) from None
+    if child.returncode != 0:
+        last = error.decode(errors="replace").strip().rpartition("\n")[2]
+        raise SourceError(f"NVML: {last or f'the child ended with {child.returncode}'}")
+    return msgspec.json.decode(out, type=tuple[Gpu, ...])
+
+
+def ask_nvml() -> tuple[Gpu, ...]:
+    """Read the GPUs through NVML; those that are lost are left out. May hang."""
+    import pynvml  # noqa: PLC0415 - only in the child
+
+    pynvml.nvmlInit()
+    found = []
+    for index in range(pynvml.nvmlDeviceGetCount()):
+        with suppress(pynvml.NVMLError):
+            handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+            processes = pynvml.nvmlDeviceGetComputeRunningProcesses(handle)
+            found.append(
+                Gpu(
+                    uuid=pynvml.nvmlDeviceGetUUID(handle),
+                    bus=pynvml.nvmlDeviceGetPciInfo(handle).busId.lower(),
+                    processes=tuple(process.pid for process in processes),
+                )
+            )
+    pynvml.nvmlShutdown()
+    return tuple(found)
+
+
+if __name__ == "__main__":
+    sys.stdout.buffer.write(msgspec.json.encode(ask_nvml()))

@@ -1,0 +1,84 @@
+"""What lies in a directory of weights: written once, after every file was verified.
+
+A directory with a manifest is complete: it got its name by a rename after the last check.
+"""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+NAME = ".stoker-manifest.json"
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One file: its size in bytes and the SHA-256 of its content, in hex."""
+
+    size: int
+    sha256: str
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """The files of one commit of one model, by path; `code` = the model's Python files too."""
+
+    repo: str
+    commit: str
+    code: bool
+    files: dict[str, Entry]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files together."""
+        return sum(entry.size for entry in self.files.values())
+
+
+def load(directory: Path) -> Manifest:
+    """Read the manifest in `directory`; raise `OSError` or `msgspec.DecodeError`."""
+    return msgspec.json.decode((directory / NAME).read_bytes(), type=Manifest)
+
+
+def save(directory: Path, manifest: Manifest) -> None:
+    """Write the manifest into `directory` and wait until it is on the disk."""
+    new = directory / (NAME + ".new")
+    with new.open("wb") as file:
+        file.write(msgspec.json.format(msgspec.json.encode(manifest, order="sorted")) + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(directory / NAME)
+
+
+def quick_fault(directory: Path, *, code: bool = False) -> str | None:
+    """Say in a sentence what is wrong in `directory`, by names and sizes; None = complete.
+
+    With `code`, the model's own Python files must be there too.
+    """
+    try:
+        manifest = load(directory)
+    except (FileNotFoundError, NotADirectoryError):
+        return f"there are no complete weights in {directory}"
+    except (OSError, msgspec.DecodeError) as error:
+        return f"{directory / NAME} cannot be read: {error}"
+    if code and not manifest.code:
+        return f"the weights in {directory} were fetched without the model's own code"
+    wrong = wrong_sizes(directory, {path: entry.size for path, entry in manifest.files.items()})
+    return f"{directory}: {', '.join(wrong)}: missing or of the wrong size" if wrong else None
+
+
+def wrong_sizes(directory: Path, sizes: Mapping[str, int]) -> list[str]:
+    """Return the paths whose file in `directory` is missing or not of the expected size."""
+    return [path for path, size in sizes.items() if _size(directory / path) != size]
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's content, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1

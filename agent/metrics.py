@@ -1,0 +1,133 @@
+"""The snapshot in Prometheus' exposition format.
+
+Metrics are computed from the snapshot at each scrape, so a gauge returns to 0 by itself when its
+cause has gone. Labels are bounded: engines, phases, GPUs and checks of this node.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from prometheus_client import CollectorRegistry
+from prometheus_client import exposition as prometheus
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from agent.model import Phase
+from agent.snapshot import EngineView, Snapshot
+
+CONTENT_TYPE = prometheus.CONTENT_TYPE_LATEST
+
+
+def exposition(snapshot: Snapshot | None) -> bytes:
+    """Return what `/metrics` answers; empty until the first tick has ended."""
+    registry = CollectorRegistry(auto_describe=False)
+    if snapshot is not None:
+        registry.register(_Fixed(_families(snapshot)))
+    return prometheus.generate_latest(registry)
+
+
+class _Fixed(Collector):
+    def __init__(self, families: Iterable[Metric]) -> None:
+        self._families = list(families)
+
+    def collect(self) -> Iterable[Metric]:
+        return self._families
+
+
+def _families(snapshot: Snapshot) -> Iterator[Metric]:
+    info = GaugeMetricFamily(
+        "stoker_agent_info", "The agent itself.", labels=["version", "remediation"]
+    )
+    info.add_metric([snapshot.version, snapshot.remediation], 1)
+    yield info
+    yield _gauge("stoker_last_tick_timestamp_seconds", "When the last tick ended.", snapshot.at)
+    yield _gauge("stoker_tick_seconds", "How long the last tick took.", snapshot.tick_seconds)
+    yield _phases(snapshot)
+    yield from _engines(snapshot.engines)
+    yield from _gpus(snapshot)
+    yield _conditions(snapshot)
+
+
+def _phases(snapshot: Snapshot) -> Metric:
+    family = GaugeMetricFamily(
+        "stoker_engine_phase", "1 for the phase the engine is in.", labels=["engine", "phase"]
+    )
+    for name, engine in snapshot.engines.items():
+        for phase in Phase:
+            family.add_metric([name, phase], float(engine.state.phase is phase))
+    return family
+
+
+def _engines(engines: dict[str, EngineView]) -> Iterator[Metric]:
+    yield _per_engine(
+        "stoker_engine_phase_changed_timestamp_seconds",
+        "When the engine entered its phase.",
+        {name: e.state.since for name, e in engines.items()},
+    )
+    yield _per_engine(
+        "stoker_engine_requests_running",
+        "Requests the engine works on.",
+        {name: e.requests_running for name, e in engines.items()},
+    )
+    yield _per_engine(
+        "stoker_engine_requests_waiting",
+        "Requests waiting inside the engine.",
+        {name: e.requests_waiting for name, e in engines.items()},
+    )
+    yield _per_engine(
+        "stoker_engine_restarts_left",
+        "Restarts by the agent that its budget still allows.",
+        {name: e.restarts_left for name, e in engines.items()},
+    )
+    yield _per_engine(
+        "stoker_engine_advice",
+        "Remedy the agent would take if it might act (0 none).",
+        {name: e.advice.rank for name, e in engines.items()},
+    )
+    yield _per_engine(
+        "stoker_engine_start_timestamp_seconds",
+        "When the engine was last started.",
+        {name: e.state.last_start for name, e in engines.items()},
+    )
+
+
+def _gpus(snapshot: Snapshot) -> Iterator[Metric]:
+    blind = snapshot.gpus is None or snapshot.gpus.error is not None
+    yield _gauge("stoker_gpu_blind", "1 while the driver cannot be read.", float(blind))
+    gpus = snapshot.gpus.gpus if snapshot.gpus else ()
+    for field, name, help_text, scale in (
+        ("memory_used", "stoker_gpu_memory_used_bytes", "GPU memory in use.", 1),
+        ("memory_total", "stoker_gpu_memory_total_bytes", "GPU memory.", 1),
+        ("temperature", "stoker_gpu_temperature_celsius", "GPU core temperature.", 1),
+        ("power", "stoker_gpu_power_watts", "Power drawn.", 0.001),
+        ("utilisation", "stoker_gpu_utilization_ratio", "Share of time busy.", 0.01),
+    ):
+        family = GaugeMetricFamily(name, help_text, labels=["uuid"])
+        for gpu in gpus:
+            value = getattr(gpu, field)
+            if value is not None:
+                family.add_metric([gpu.uuid], value * scale)
+        yield family
+
+
+def _conditions(snapshot: Snapshot) -> Metric:
+    family = GaugeMetricFamily(
+        "stoker_condition",
+        "1 while a check's finding stands.",
+        labels=["check", "subject", "reason"],
+    )
+    for condition in snapshot.conditions:
+        family.add_metric([condition.check, condition.subject, condition.reason], 1)
+    return family
+
+
+def _per_engine(name: str, text: str, values: dict[str, float | int | None]) -> Metric:
+    family = GaugeMetricFamily(name, text, labels=["engine"])
+    for engine, value in values.items():
+        if value is not None:
+            family.add_metric([engine], value)
+    return family
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, text, value=value)

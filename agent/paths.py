@@ -1,0 +1,45 @@
+"""Every place on a node that is ours (DESIGN §9). Kept in one value so that tests can move it."""
+
+from pathlib import Path
+
+import msgspec
+
+
+class Paths(msgspec.Struct, frozen=True):
+    """Roots of our files on the node; everything else is derived."""
+
+    etc: Path = Path("/etc/stoker")
+    state: Path = Path("/var/lib/stoker")
+    run: Path = Path("/run/stoker")
+
+    @property
+    def spec(self) -> Path:
+        """The HostSpec, as the deploy left it."""
+        return self.etc / "host.json"
+
+    @property
+    def socket(self) -> Path:
+        """The unix socket that takes requests."""
+        return self.run / "agent.sock"
+
+    def gate(self, engine: str) -> Path:
+        """Traffic passes while this file is there; nginx looks at it for every request."""
+        return self.run / "gates" / f"{engine}.open"
+
+    def started(self, engine: str) -> Path:
+        """What the running engine was started with (`reports.Started`)."""
+        return self.run / "engines" / f"{engine}.json"
+
+    def exit(self, engine: str) -> Path:
+        """How the engine ended last (`reports.Exit`)."""
+        return self.state / "engines" / f"{engine}.exit.json"
+
+
+def engine_unit(engine: str) -> str:
+    """Return the systemd unit of an engine."""
+    return f"stoker-engine@{engine}.service"
+
+
+def weights_unit(engine: str) -> str:
+    """Return the one-shot systemd unit that fetches an engine's weights."""
+    return f"stoker-weights@{engine}.service"

@@ -1,0 +1,51 @@
+"""What no single field of the spec can tell: combinations that cannot work."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # spec imports this module
+    from agent.spec import EngineSpec, HostSpec
+
+# It becomes part of unit names, container names and paths.
+ENGINE_NAME = re.compile(r"^[a-z0-9][a-z0-9-]{0,30}$")
+SECRET_WORDS = ("TOKEN", "SECRET", "PASSWORD", "API_KEY", "CREDENTIAL")
+
+
+def faults(spec: "HostSpec") -> list[str]:
+    """Return one sentence for each impossible combination; none when the spec can be deployed."""
+    found = [f for name, engine in spec.engines.items() for f in _engine(name, engine)]
+    found.extend(_ports(spec))
+    wanted = sum(engine.gpus for engine in spec.engines.values())
+    if wanted > spec.driver.gpu_count:
+        found.append(
+            f"engine_gpus: the engines want {wanted} GPUs together, but driver_gpu_count is "
+            f"{spec.driver.gpu_count}"
+        )
+    return found
+
+
+def _engine(name: str, engine: "EngineSpec") -> Iterator[str]:
+    if not ENGINE_NAME.match(name):
+        yield f"engines[{name!r}]: a name has 1 to 31 lower-case letters, digits and '-'"
+    if engine.max_input_tokens >= engine.max_total_tokens:
+        yield (
+            f"engine {name}: max_input_tokens = {engine.max_input_tokens}: must be less than "
+            f"max_total_tokens = {engine.max_total_tokens}, which counts input and output"
+        )
+    for variable in engine.environment:
+        if any(word in variable.upper() for word in SECRET_WORDS):
+            yield (
+                f"engine {name}: environment[{variable!r}]: a secret must not stand in an "
+                "environment (docker inspect shows it); engines run offline and need no token"
+            )
+
+
+def _ports(spec: "HostSpec") -> Iterator[str]:
+    taken = [("agent", spec.agent.port), ("gateway", 80), ("gateway", 443)]
+    taken += [(f"engine {name}", engine.port) for name, engine in spec.engines.items()]
+    for port, count in Counter(port for _, port in taken).items():
+        if count > 1:
+            users = " and ".join(user for user, p in taken if p == port)
+            yield f"port {port}: wanted by {users}; give each its own"

@@ -1,0 +1,146 @@
+"""Everything before the engine runs: image, weights, nothing left of a former run, GPUs.
+
+Raises `CannotStartError` with the ending to report, or `StopAskedError` when somebody asks to stop.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from agent import manifest
+from agent.engines import ENGINES
+from agent.engines.base import Ending
+from agent.errors import SourceError, StokerError
+from agent.gpus import Gpu, assign
+from agent.reports import ExitClass
+from agent.runner.dockerd import Dockerd, DockerLostError, DockerRefusedError
+from agent.runner.inbox import Inbox
+from agent.runner.refusals import CannotStartError, meaning
+from agent.runner.rendering import container_name, settings
+from agent.spec import HostSpec, digest, weights_path
+
+DOCKER_PATIENCE = 120.0  # seconds for dockerd to answer, e.g. while it starts beside us
+RELEASE_PATIENCE = 60.0  # seconds for the driver to let go of the processes of a former run
+PULL_LINES = 5.0  # seconds between two lines of progress
+
+
+class StopAskedError(StokerError):
+    """Somebody asked to stop before the engine ran."""
+
+
+class Preparation:
+    """Makes a container of the engine `name`; one use."""
+
+    def __init__(
+        self,
+        name: str,
+        spec: HostSpec,
+        dockerd: Dockerd,
+        gpus: Callable[[], tuple[Gpu, ...]],
+        inbox: Inbox,
+        say: Callable[[str], None],
+    ) -> None:
+        self._name, self._spec, self._engine = name, spec, spec.engines[name]
+        self._dockerd, self._gpus, self._inbox, self._say = dockerd, gpus, inbox, say
+
+    def create(self) -> tuple[str, tuple[str, ...]]:
+        """Return the id of the created container, not yet started, and its GPUs (UUIDs)."""
+        try:
+            self._await_dockerd()
+            former = self._dockerd.processes(container_name(self._name))
+            if self._dockerd.remove(container_name(self._name)):
+                self._say("removed the container of the former run")
+            weights = self._weights()
+            self._image()
+            gpus = self._assigned(former) if self._engine.gpus else ()
+            container = ENGINES[self._engine.kind].container(self._engine, weights, gpus)
+            rendered = settings(container, self._name, digest(self._engine), gpus)
+            return self._dockerd.create(rendered), gpus
+        except (DockerRefusedError, DockerLostError) as error:
+            raise CannotStartError(meaning(str(error))) from error
+
+    def _await_dockerd(self) -> None:
+        deadline = self._inbox.now() + DOCKER_PATIENCE
+        while True:
+            try:
+                self._dockerd.holdings()
+            except DockerLostError:
+                if self._inbox.now() >= deadline:
+                    raise
+                self._rest()
+            else:
+                return
+
+    def _weights(self) -> str:
+        directory = Path(weights_path(self._spec.model, self._engine))
+        if fault := manifest.quick_fault(directory):
+            message = f"{fault}; run stoker-weights@{self._name}.service"
+            raise CannotStartError(
+                Ending(kind=ExitClass.CONFIG, reason="WeightsMissing", message=message)
+            )
+        return str(directory)
+
+    def _image(self) -> None:
+        if self._dockerd.has_image(self._engine.image):
+            return
+        self._say(f"pulling {self._engine.image}")
+        told = self._inbox.now()
+        for line in self._dockerd.pull(self._engine.image):
+            if self._inbox.asked:
+                raise StopAskedError("asked to stop while pulling the image")
+            if self._inbox.now() - told >= PULL_LINES:
+                told = self._inbox.now()
+                self._say(f"pulling: {line}")
+        self._say("pulled the image")
+
+    def _assigned(self, former: frozenset[int]) -> tuple[str, ...]:
+        """Return our GPUs once no process of the former run is on them."""
+        wanted = {name: engine.gpus for name, engine in self._spec.engines.items()}
+        held = self._dockerd.holdings()
+        held.pop(self._name, None)
+        deadline = self._inbox.now() + RELEASE_PATIENCE
+        while True:
+            present = self._read_gpus()
+            uuids = assign(present, wanted, held)[self._name]
+            if len(uuids) < self._engine.gpus:
+                raise CannotStartError(self._too_few(len(present), uuids))
+            ours = [gpu for gpu in present if gpu.uuid in uuids]
+            left = former & {process for gpu in ours for process in gpu.processes}
+            if not left:
+                self._warn_of_strangers(ours)
+                return uuids
+            if self._inbox.now() >= deadline:
+                raise CannotStartError(_still_held(left))
+            self._rest()
+
+    def _read_gpus(self) -> tuple[Gpu, ...]:
+        try:
+            return self._gpus()
+        except SourceError as error:
+            ending = Ending(kind=ExitClass.GPU, reason="DriverSilent", message=str(error))
+            raise CannotStartError(ending) from error
+
+    def _rest(self) -> None:
+        self._inbox.rest(1.0)
+        if self._inbox.asked:
+            raise StopAskedError("asked to stop before the engine started")
+
+    def _warn_of_strangers(self, gpus: list[Gpu]) -> None:
+        for gpu in gpus:
+            if gpu.processes:
+                pids = ", ".join(map(str, gpu.processes))
+                self._say(f"warning: GPU {gpu.uuid} is also used by process {pids}")
+
+    def _too_few(self, present: int, uuids: tuple[str, ...]) -> Ending:
+        message = (
+            f"the engine wants {self._engine.gpus} GPUs, but only {len(uuids)} of the "
+            f"{present} that answer are free"
+        )
+        return Ending(kind=ExitClass.GPU, reason="TooFewGpus", message=message)
+
+
+def _still_held(left: frozenset[int]) -> Ending:
+    message = (
+        f"process {', '.join(map(str, sorted(left)))} of the former run still holds GPU memory "
+        f"after {RELEASE_PATIENCE:.0f} s: reset the GPU or reboot"
+    )
+    return Ending(kind=ExitClass.GPU, reason="GpuStillHeld", message=message)

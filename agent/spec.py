@@ -1,0 +1,218 @@
+"""`HostSpec`: the desired configuration of one host, as one frozen value.
+
+The control machine makes it from flat `group_data` keys (`spec_load.from_data`), the deploy
+renders it, and the agent reads that very value back from `/etc/stoker/host.json`.
+A secret never stands here: only the path under which the control machine finds it.
+
+To add a setting: a field here, and its line with a comment in `group_data/all.py`
+(a test keeps the two equal).
+"""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+import msgspec
+from msgspec import Meta
+
+from agent import flat, rules
+from agent.errors import SpecError
+
+# A description says what would be right; it ends up in the error that a wrong value gets.
+Port = Annotated[int, Meta(ge=1, le=65535, description="a port, 1 to 65535")]
+Count = Annotated[int, Meta(ge=1, description="a whole number, 1 or more")]
+Seconds = Annotated[float, Meta(gt=0, description="seconds, more than 0")]
+AbsolutePath = Annotated[
+    str, Meta(pattern=r"^/[^\s]*$", description="an absolute path without spaces")
+]
+ModelId = Annotated[
+    str, Meta(pattern=r"^[\w.-]+/[\w.-]+$", description="a model id, ORGANISATION/NAME")
+]
+Commit = Annotated[
+    str,
+    Meta(
+        pattern=r"^[0-9a-f]{40}$",
+        description="a commit of 40 hex digits (a branch moves, so none is accepted)",
+    ),
+]
+Fingerprint = Annotated[
+    str,
+    Meta(
+        pattern=r"^[0-9A-F]{40}$",
+        description="an OpenPGP fingerprint, 40 upper-case hex digits",
+    ),
+]
+PinnedImage = Annotated[
+    str,
+    Meta(
+        pattern=r"^[^\s@]+@sha256:[0-9a-f]{64}$",
+        description="an image pinned by digest, NAME@sha256:<64 hex digits>",
+    ),
+]
+HttpUrl = Annotated[str, Meta(pattern=r"^https?://[^\s]+$", description="an http(s) address")]
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of the sections: immutable, keyword only, no unknown field."""
+
+
+class DriverSpec(Section, frozen=True, kw_only=True):
+    """NVIDIA's driver on the host; `gpu_count` is what the operator rented."""
+
+    gpu_count: Annotated[int, Meta(ge=0, le=64)] = 1
+    branch: Literal["580", "595", "620"] = "595"
+    repository: HttpUrl = "https://developer.download.nvidia.com/compute/cuda/repos"
+    repository_key: HttpUrl | None = None
+    # 3bf863cc.pub (Ubuntu, Debian 12) and 8793F200.pub (Debian 13).
+    repository_key_fingerprints: tuple[Fingerprint, ...] = (
+        "EB693B3035CD5710E231E123A4B469963BF863CC",
+        "02182E60104FCDC26EAE1B8597A5D4CB8793F200",
+    )
+
+
+class RuntimeSpec(Section, frozen=True, kw_only=True):
+    """Docker and the NVIDIA container toolkit."""
+
+    docker_repository: HttpUrl = "https://download.docker.com/linux"
+    docker_key: HttpUrl | None = None
+    docker_key_fingerprint: Fingerprint = "9DC858229FC7DD38854AE2D88D81803C0EBFCD88"
+    docker_minimum: Annotated[str, Meta(pattern=r"^\d+\.\d+$")] = "28.2"
+    toolkit_repository: HttpUrl = "https://nvidia.github.io/libnvidia-container/stable/deb"
+    toolkit_key: HttpUrl = "https://nvidia.github.io/libnvidia-container/gpgkey"
+    toolkit_key_fingerprint: Fingerprint = "C95B321B61E88C1809C4F759DDCAE044F796ECB0"
+    toolkit_version: Annotated[str, Meta(pattern=r"^\d+\.\d+\.\d+-\d+$")] = "1.20.1-1"
+    daemon: dict[str, Any] = {}
+    disk_floor_gib: Annotated[int, Meta(ge=0)] = 2
+
+
+class ModelSpec(Section, frozen=True, kw_only=True):
+    """Where weights come from and where they lie."""
+
+    hub: HttpUrl = "https://huggingface.co"
+    token_file: str | None = None
+    root: AbsolutePath = "/var/lib/stoker/models"
+    download_deadline: Seconds = 6 * 3600.0
+    disk_floor_gib: Annotated[int, Meta(ge=0)] = 2
+
+
+class GatewaySpec(Section, frozen=True, kw_only=True):
+    """nginx on the node: TLS, keys, limits, the gate."""
+
+    server_name: str = "_"
+    tls_cert_file: str = ""
+    tls_key_file: str = ""
+    keys_file: str = ""
+    requests_per_second: Annotated[float, Meta(ge=1)] = 20
+    burst: Annotated[int, Meta(ge=0)] = 40
+    connections_per_key: Count = 64
+    max_body_mib: Count = 32
+    read_timeout: Seconds = 600.0
+    retry_after: Annotated[int, Meta(ge=1)] = 15
+
+
+class AgentSpec(Section, frozen=True, kw_only=True):
+    """The agent's manners: what it watches, how patient it is, what it may do."""
+
+    listen: str = "127.0.0.1"
+    port: Port = 9750
+    tick: Annotated[float, Meta(ge=0.1, le=60)] = 1.0
+    remediation: Literal["observe", "act"] = "act"
+    failures: Count = 2
+    successes: Count = 1
+    restart_budget: Annotated[int, Meta(ge=0)] = 3
+    restart_window: Seconds = 600.0
+    backoff: Seconds = 5.0
+    backoff_cap: Seconds = 300.0
+
+
+class DriftSpec(Section, frozen=True, kw_only=True):
+    """The check that cron runs on the node."""
+
+    enabled: bool = True
+    every_minutes: Annotated[int, Meta(ge=5, le=60)] = 30
+    splay: Annotated[int, Meta(ge=0)] = 300
+
+
+class EngineSpec(Section, frozen=True, kw_only=True):
+    """One engine: which program serves which model, on how many GPUs, with which limits."""
+
+    kind: Literal["tgi", "vllm"] = "vllm"
+    image: PinnedImage
+    model: ModelId
+    revision: Commit
+    served_name: str | None = None
+    gpus: Annotated[int, Meta(ge=0, le=64)] = 1
+    port: Port = 8080
+    max_input_tokens: Count = 4096
+    max_total_tokens: Count = 8192
+    max_batch_prefill_tokens: Count | None = None
+    max_concurrent_requests: Count = 128
+    dtype: Literal["auto", "bfloat16", "float16"] = "auto"
+    quantize: str | None = None
+    trust_remote_code: bool = False
+    shm_gib: Count = 16
+    memory_gib: Count | None = None
+    environment: dict[str, str] = {}
+    extra_args: tuple[str, ...] = ()
+    startup_deadline: Seconds = 1800.0
+    drain_deadline: Seconds = 300.0
+    probe_deadline: Seconds = 30.0
+
+    @property
+    def name_served(self) -> str:
+        """The model name that clients send; the model id unless `served_name` is set."""
+        return self.served_name or self.model
+
+
+class HostSpec(Section, frozen=True, kw_only=True):
+    """Everything that is desired of one host."""
+
+    schema: Literal[1] = 1
+    name: str
+    driver: DriverSpec
+    runtime: RuntimeSpec
+    model: ModelSpec
+    gateway: GatewaySpec
+    agent: AgentSpec
+    drift: DriftSpec
+    engines: dict[str, EngineSpec]
+
+    @classmethod
+    def from_data(cls, name: str, data: Mapping[str, object]) -> Self:
+        """Make the spec of host `name` from flat keys; raise `SpecError` that lists every fault."""
+        sections, engines, faults = flat.split(data, SECTIONS, EngineSpec)
+        if not faults:
+            spec = cls(name=name, engines=engines, **sections)
+            faults = rules.faults(spec)
+        if faults:
+            raise SpecError("\n".join(f"{name}: {fault}" for fault in faults))
+        return spec
+
+    def dump(self) -> bytes:
+        """Return the canonical JSON that lies in `/etc/stoker/host.json` (sorted, indented)."""
+        return msgspec.json.format(msgspec.json.encode(self, order="sorted"), indent=2) + b"\n"
+
+
+SECTIONS: dict[str, type[Section]] = {
+    "driver": DriverSpec,
+    "runtime": RuntimeSpec,
+    "model": ModelSpec,
+    "gateway": GatewaySpec,
+    "agent": AgentSpec,
+    "drift": DriftSpec,
+}
+
+
+def load(data: bytes) -> HostSpec:
+    """Read back what `dump` wrote; raise `msgspec.ValidationError` naming the field."""
+    return msgspec.json.decode(data, type=HostSpec)
+
+
+def digest(value: msgspec.Struct) -> str:
+    """Return 16 hex digits that change whenever any field of `value` changes."""
+    return hashlib.sha256(msgspec.json.encode(value, order="sorted")).hexdigest()[:16]
+
+
+def weights_path(model: ModelSpec, engine: EngineSpec) -> str:
+    """Return the directory on the node that holds the engine's weights, one per commit."""
+    return f"{model.root}/{engine.model.replace('/', '--')}/{engine.revision}"

@@ -1,0 +1,54 @@
+"""The state file: what must survive a crash of the agent and a reboot of the host."""
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from agent.errors import ActionError, SourceError
+from agent.model import NodeState
+
+
+class Store:
+    """Keeps one `NodeState` on disk; a save is complete or it did not happen."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def load(self) -> NodeState | None:
+        """Return what was saved last; None on a new node; `SourceError` when it is garbled.
+
+        A garbled file is put aside, never overwritten: a latch may stand in it.
+        """
+        try:
+            return msgspec.json.decode(self._path.read_bytes(), type=NodeState)
+        except FileNotFoundError:
+            return None
+        except msgspec.DecodeError as error:
+            aside = self._path.with_suffix(".garbled")
+            self._path.replace(aside)
+            raise SourceError(f"{self._path}: {error}; put aside as {aside}") from error
+
+    def save(self, state: NodeState) -> None:
+        """Write `state` and wait until it is on the disk; raise `ActionError` when it cannot."""
+        new = self._path.with_name(self._path.name + ".new")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with new.open("wb") as file:
+                file.write(msgspec.json.format(msgspec.json.encode(state)))
+                file.flush()
+                os.fsync(file.fileno())
+            new.replace(self._path)
+        except OSError as error:
+            raise ActionError(f"cannot save the agent's state: {error}") from error
+
+
+def boot_identity(proc: Path = Path("/proc")) -> str:
+    """Return a word that changes with every boot.
+
+    The kernel's boot id alone does not change when a container "reboots"; the start time of
+    process 1 (field 22 of its stat, proc(5)) does.
+    """
+    kernel = (proc / "sys/kernel/random/boot_id").read_text().strip()
+    after_name = (proc / "1/stat").read_text().rpartition(")")[2].split()
+    return f"{kernel}-{after_name[19]}"

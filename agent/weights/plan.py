@@ -1,0 +1,56 @@
+"""Which files of a repository are weights, and whether they fit on the disk. Pure."""
+
+import math
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+
+import msgspec
+
+ALLOW = ("*.safetensors", "*.json", "*.jinja", "*.model", "tokenizer*", "*.txt")
+CODE = ("*.py",)  # only for an operator who trusts the model's own code
+IGNORE = ("original/*", "*.pth", "*.gguf", "*.bin", "onnx/*", ".*")
+SPARE = 1.1  # the disk must hold this many times the bytes to come
+GB = 1e9
+
+
+class File(msgspec.Struct, frozen=True, kw_only=True):
+    """One file of the Hub's listing. Its git `blob` id is always known, `sha256` for LFS only."""
+
+    path: str
+    size: int
+    blob: str
+    sha256: str | None = None
+
+
+def patterns(*, code: bool) -> list[str]:
+    """Return the patterns of the files to fetch."""
+    return [*ALLOW, *CODE] if code else [*ALLOW]
+
+
+def wanted(files: Iterable[File], *, code: bool) -> tuple[File, ...]:
+    """Return the files to fetch, by the same rules as the download itself."""
+    return tuple(
+        file
+        for file in files
+        if _matches(file.path, patterns(code=code)) and not _matches(file.path, IGNORE)
+    )
+
+
+def has_weights(files: Sequence[File]) -> bool:
+    """Say whether there are weights among the files; pickled ones do not count."""
+    return any(file.path.endswith(".safetensors") for file in files)
+
+
+def disk_fault(missing: int, free: int, where: str) -> str | None:
+    """Say in a sentence that `missing` bytes do not fit into `free` ones; None when they do."""
+    need = math.ceil(missing * SPARE)
+    if need <= free:
+        return None
+    return (
+        f"no room for the weights: they need {need / GB:.2f} GB (with 10 % to spare), "
+        f"but {free / GB:.2f} GB are free on the disk of {where}"
+    )
+
+
+def _matches(path: str, among: Sequence[str]) -> bool:
+    return any(fnmatchcase(path, pattern) for pattern in among)

@@ -1,0 +1,51 @@
+"""Telling how far a download is, now and then, by looking at the disk."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+GB, MB = 1e9, 1e6
+EVERY = 5.0  # seconds between two lines
+
+
+@contextmanager
+def told(directory: Path, total: int, say: Callable[[str], None]) -> Iterator[None]:
+    """Say every few seconds how many of `total` bytes are in `directory`, while the block runs."""
+    over = threading.Event()
+
+    def tell() -> None:
+        before, then = size(directory), time.monotonic()
+        while not over.wait(EVERY):
+            done, now = size(directory), time.monotonic()
+            say(line(done, total, (done - before) / (now - then)))
+            before, then = done, now
+
+    teller = threading.Thread(target=tell, daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        over.set()
+        teller.join()
+
+
+def line(done: int, total: int, rate: float) -> str:
+    """Return a line of progress; `rate` in bytes a second."""
+    share = 100 * done // total if total else 100
+    return (
+        f"fetched {done / GB:.2f} of {total / GB:.2f} GB ({min(share, 100)} %), "
+        f"{max(rate, 0) / MB:.1f} MB/s"
+    )
+
+
+def size(directory: Path) -> int:
+    """Return the bytes of all files below `directory`, those that come and go included."""
+    total = 0
+    for path in directory.rglob("*"):
+        try:
+            total += path.stat().st_size if path.is_file() else 0
+        except OSError:
+            continue  # renamed while we looked
+    return total

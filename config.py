@@ -1,0 +1,9 @@
+"""pyinfra reads this before an inventory: the settings that hold for every run."""
+
+from pyinfra import config
+
+from fleet import guard, ssh_tuning
+
+config.REQUIRE_PYINFRA_VERSION = "~=3.10.0"
+ssh_tuning.no_delay()
+guard.refuse_empty_runs()

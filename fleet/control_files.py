@@ -1,0 +1,57 @@
+"""The files on the control machine that a spec names, and what an engine says about its settings."""
+
+import stat
+from pathlib import Path
+
+from agent.engines import ENGINES
+from agent.spec import HostSpec
+from fleet import keys
+
+
+def faults(spec: HostSpec) -> list[str]:
+    """Return one sentence for each setting that cannot work, as far as this machine can tell."""
+    found = [
+        f"engine {name}: {fault}"
+        for name, engine in spec.engines.items()
+        for fault in ENGINES[engine.kind].faults(engine)
+    ]
+    gateway = spec.gateway
+    found += _file("gateway_tls_cert_file", gateway.tls_cert_file, secret=False)
+    found += _file("gateway_tls_key_file", gateway.tls_key_file)
+    keys_file = _file("gateway_keys_file", gateway.keys_file)
+    found += keys_file or _keys(gateway.keys_file)
+    if spec.model.token_file is not None:
+        found += _file("model_token_file", spec.model.token_file)
+    if spec.driver.gpu_count and not spec.driver.repository_key_fingerprints:
+        found.append(
+            "driver_repository_key_fingerprints: is empty; without it nobody can tell whether "
+            "the key of driver_repository is NVIDIA's"
+        )
+    return found
+
+
+def token(spec: HostSpec) -> str:
+    """Read the Hub token; empty when the spec names no file."""
+    return Path(spec.model.token_file).read_text().strip() if spec.model.token_file else ""
+
+
+def _keys(path: str) -> list[str]:
+    try:
+        keys.parse(Path(path).read_text())
+    except keys.KeysError as error:
+        return [f"gateway_keys_file = {path!r}: {error}"]
+    return []
+
+
+def _file(key: str, path: str, *, secret: bool = True) -> list[str]:
+    if not path:
+        return [f"{key}: is empty; it needs the path of a file on this machine"]
+    try:
+        mode = Path(path).stat().st_mode
+    except OSError as error:
+        return [f"{key} = {path!r}: {error.strerror}"]
+    if not stat.S_ISREG(mode):
+        return [f"{key} = {path!r}: is not a file"]
+    if secret and mode & stat.S_IRWXO:
+        return [f"{key} = {path!r}: others may read this secret; chmod 600 it"]
+    return []

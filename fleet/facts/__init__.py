@@ -1,0 +1,1 @@
+"""What the deploy asks a host: each fact is one command, and cannot fail on a bare host."""

@@ -1,0 +1,104 @@
+"""What a host is before anything is done to it: one command that needs no package of ours."""
+
+import re
+
+from msgspec import Struct
+from pyinfra.api import FactBase, QuoteString, StringCommand
+from typing_extensions import override
+
+_LOOK = r"""
+. /etc/os-release
+echo "os=$ID-$VERSION_ID"
+echo "machine=$(uname -m)"
+echo "python=$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)"
+echo "container=$(systemd-detect-virt --container 2>/dev/null)"
+echo "docker=$(dockerd --version 2>/dev/null | sed -n 's/^Docker version \([0-9.]*\).*/\1/p')"
+[ -e /usr/bin/nvidia-uninstall ] && echo "run_file=yes"
+[ -e /etc/stoker/host.json ] && echo "known=yes"
+command -v curl >/dev/null && echo "curl=yes"
+for d in /sys/bus/pci/devices/*; do
+  [ "$(cat "$d/vendor" 2>/dev/null)" = 0x10de ] || continue
+  case "$(cat "$d/class" 2>/dev/null)" in 0x0300*|0x0302*) echo "gpu=${d##*/}";; esac
+done
+for f in /run/stoker/engines/*.json; do
+  [ -e "$f" ] && f=${f##*/} && echo "engine=${f%.json}"
+done
+ss -Hltnp | while read -r _ _ _ local _ users; do
+  pid=$(echo "$users" | sed -n 's/.*pid=\([0-9]*\).*/\1/p')
+  unit=$(sed -n 's|.*/\([^/]*\.service\).*|\1|p' "/proc/$pid/cgroup" 2>/dev/null | head -n 1)
+  program=$(echo "$users" | cut -d '"' -f 2)
+  echo "listener=${local##*:} ${unit:--} ${program:-?}"
+done
+for p in $paths; do
+  q=$p; while [ ! -e "$q" ]; do q=$(dirname "$q"); done
+  echo "free=$(df -PB1 "$q" | awk 'NR == 2 { print $4 }') $p"
+done
+for p in $weights; do [ -e "$p/.stoker-manifest.json" ] && echo "weights=$p"; done
+true
+"""
+
+
+class Listener(Struct, frozen=True):
+    """A program that listens on a TCP port; `unit` is `-` outside of any service."""
+
+    port: int
+    unit: str
+    program: str
+
+
+class Bare(Struct, frozen=True, kw_only=True):
+    """A host as it is found. `free` maps a path to the bytes free where it lies or would lie."""
+
+    os: str
+    machine: str
+    python: str
+    container: bool = False
+    docker: tuple[int, ...] = ()
+    run_file: bool = False
+    known: bool = False
+    curl: bool = True
+    gpus: tuple[str, ...] = ()
+    engines: tuple[str, ...] = ()
+    listeners: tuple[Listener, ...] = ()
+    free: dict[str, int] = {}
+    weights: tuple[str, ...] = ()
+
+
+class BareHost(FactBase[Bare | None]):
+    """Looks at a host; `paths` are measured for free disk, `weights` looked through for weights."""
+
+    @override
+    @staticmethod
+    def default() -> Bare | None:
+        return None
+
+    @override
+    def command(self, paths: list[str], weights: list[str]) -> StringCommand:
+        return StringCommand(
+            "paths=", QuoteString(" ".join(paths)), "; weights=", QuoteString(" ".join(weights)),
+            ";", _LOOK, _separator="",
+        )  # fmt: skip
+
+    @override
+    def process(self, output: list[str]) -> Bare:
+        found: dict[str, list[str]] = {}
+        for line in output:
+            key, _, value = line.partition("=")
+            found.setdefault(key, []).append(value)
+        listeners = (value.split(" ", 2) for value in found.get("listener", []))
+        free = (value.split(" ", 1) for value in found.get("free", []))
+        return Bare(
+            os=found["os"][0],
+            machine=found["machine"][0],
+            python=found["python"][0],
+            container=found["container"][0] not in {"", "none"},
+            docker=tuple(int(number) for number in re.findall(r"\d+", found["docker"][0])),
+            run_file="run_file" in found,
+            known="known" in found,
+            curl="curl" in found,
+            gpus=tuple(found.get("gpu", [])),
+            engines=tuple(found.get("engine", [])),
+            listeners=tuple(Listener(int(p), unit, program) for p, unit, program in listeners),
+            free={path: int(size) for size, path in free},
+            weights=tuple(found.get("weights", [])),
+        )

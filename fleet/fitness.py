@@ -1,0 +1,82 @@
+"""Why a host cannot become what its spec asks for. Pure: a spec and what was found, to sentences."""
+
+from collections.abc import Iterator
+
+from agent.spec import HostSpec
+from fleet.distributions import DISTRIBUTIONS
+from fleet.facts.bare import Bare, Listener
+
+GIB = 1024**3
+DOCKER_ROOT = "/var/lib/docker"
+
+
+def problems(spec: HostSpec, found: Bare) -> Iterator[str]:
+    """Yield one sentence for each thing that is in the way."""
+    if found.os not in DISTRIBUTIONS:
+        yield f"runs {found.os}; supported are {', '.join(DISTRIBUTIONS)}"
+    if found.machine != "x86_64":
+        yield f"is a {found.machine} machine; supported is x86_64"
+    if not found.python:
+        yield "has no python3; install it first: apt-get install python3"
+    if not found.curl:
+        yield "has no curl; install it first: apt-get install curl ca-certificates"
+    yield from _gpus(spec, found)
+    yield from _docker(spec, found)
+    yield from _disk(spec, found)
+    yield from _ports(spec, found)
+
+
+def _gpus(spec: HostSpec, found: Bare) -> Iterator[str]:
+    wanted, there = spec.driver.gpu_count, len(found.gpus)
+    if there < wanted:
+        yield (
+            f"has {there} NVIDIA GPU(s) on its PCI bus, but driver_gpu_count is {wanted}: a card "
+            "is missing or dead, or the number is wrong"
+        )
+    if wanted and found.run_file:
+        yield (
+            "has a driver installed from a .run file, which packages must not be laid over: "
+            "remove it first with nvidia-uninstall"
+        )
+
+
+def _docker(spec: HostSpec, found: Bare) -> Iterator[str]:
+    least = tuple(int(part) for part in spec.runtime.docker_minimum.split("."))
+    if found.docker and found.docker < least:
+        version = ".".join(map(str, found.docker))
+        yield (
+            f"has Docker {version}, older than runtime_docker_minimum = "
+            f"{spec.runtime.docker_minimum}: upgrade it first, or lower the key"
+        )
+
+
+def _disk(spec: HostSpec, found: Bare) -> Iterator[str]:
+    floors = [("runtime_disk_floor_gib", spec.runtime.disk_floor_gib, DOCKER_ROOT)]
+    if len(found.weights) < len({(e.model, e.revision) for e in spec.engines.values()}):
+        floors.append(("model_disk_floor_gib", spec.model.disk_floor_gib, spec.model.root))
+    for key, floor, path in floors:
+        free = found.free.get(path, 0)
+        if free < floor * GIB:
+            yield (
+                f"has {free / GIB:.1f} GiB free for {path}, less than {key} = {floor}: "
+                "free some disk, or lower the key"
+            )
+
+
+def _ports(spec: HostSpec, found: Bare) -> Iterator[str]:
+    wanted: dict[int, tuple[str, str, bool]] = {
+        80: ("the gateway", "nginx.service", found.known),
+        443: ("the gateway", "nginx.service", found.known),
+        spec.agent.port: ("the agent (agent_port)", "stoker-agent.service", True),
+    }
+    for name, engine in spec.engines.items():
+        wanted[engine.port] = (f"engine {name}", "docker.service", name in found.engines)
+    for listener in found.listeners:
+        if listener.port in wanted:
+            user, unit, ours = wanted[listener.port]
+            if not (ours and listener.unit == unit):
+                yield f"port {listener.port}, wanted by {user}, is taken by {_who(listener)}"
+
+
+def _who(listener: Listener) -> str:
+    return listener.program if listener.unit == "-" else f"{listener.program} ({listener.unit})"

@@ -1,0 +1,41 @@
+"""The `HostSpec` of every host of an inventory, made and checked once."""
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+from pyinfra.api.host import Host
+from pyinfra.api.inventory import Inventory
+
+from agent.errors import SpecError
+from agent.spec import HostSpec
+from fleet import control_files
+from fleet.errors import Refused
+
+
+def of(host: Host) -> HostSpec:
+    """Return the spec of one host; raise `Refused` with the faults of ALL hosts if there are any."""
+    return of_inventory(host.inventory)[host.name]
+
+
+@lru_cache(maxsize=1)
+def of_inventory(inventory: Inventory) -> dict[str, HostSpec]:
+    """Return the specs by host name, in inventory order; raise `Refused` listing every fault."""
+    specs, faults = examine(inventory)
+    if faults:
+        raise Refused(faults)
+    return specs
+
+
+def examine(inventory: Iterable[Host]) -> tuple[dict[str, HostSpec], list[str]]:
+    """Make each host's spec from its data; return what was made, and every fault. No connection."""
+    specs: dict[str, HostSpec] = {}
+    faults: list[str] = []
+    for host in inventory:
+        try:
+            spec = HostSpec.from_data(host.name, host.data.dict())
+        except SpecError as error:
+            faults.extend(str(error).splitlines())
+            continue
+        specs[host.name] = spec
+        faults.extend(f"{host.name}: {fault}" for fault in control_files.faults(spec))
+    return specs, faults

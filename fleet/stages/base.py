@@ -1,0 +1,84 @@
+"""base: packages, time, kernel settings, the user, the directories, and the agent's program.
+
+The program is laid here because the model stage needs it already (docs/adr/0001-venv-in-base.md).
+"""
+
+from pyinfra.api.deploy import deploy
+
+from agent.spec import HostSpec
+from fleet.facts.bare import Bare
+from fleet.operations.directories import directories
+from fleet.operations.file import file
+from fleet.operations.link import link
+from fleet.operations.packages import packages
+from fleet.operations.program import program
+from fleet.operations.sysctl import sysctl
+from fleet.operations.units import unit_up
+from fleet.operations.user import system_user
+from fleet.render import render
+
+PACKAGES = ["ca-certificates", "chrony", "cron", "curl", "gpg", "polkitd", "python3-venv"]
+SYSCTL = {
+    "vm.swappiness": "1",  # swapping weights out is a latency cliff
+    "vm.max_map_count": "1048576",  # every shard of the weights is mapped
+    "net.core.somaxconn": "4096",
+    "kernel.numa_balancing": "0",
+}
+
+
+@deploy("base")
+def apply(spec: HostSpec, found: Bare) -> None:
+    """Lay the ground."""
+    file(
+        name="place /etc/apt/apt.conf.d/52stoker",
+        path="/etc/apt/apt.conf.d/52stoker",
+        content=render("52stoker"),
+    )
+    packages(name=f"install {', '.join(PACKAGES)}", names=PACKAGES)
+    if not found.container:  # a container's clock and kernel are its host's
+        unit_up(name="run chrony", unit="chrony.service")
+        sysctl(name="set kernel parameters", wanted=SYSCTL)
+    lines = "".join(f"{key} = {value}\n" for key, value in SYSCTL.items())
+    file(
+        name="place /etc/sysctl.d/60-stoker.conf",
+        path="/etc/sysctl.d/60-stoker.conf",
+        content=f"# Written by Stoker.\n{lines}",
+    )
+    system_user(name="add user stoker", user="stoker", home="/var/lib/stoker")
+    file(
+        name="place /etc/tmpfiles.d/stoker.conf",
+        path="/etc/tmpfiles.d/stoker.conf",
+        content=render("tmpfiles.conf"),
+    )
+    directories(name="make directories", wanted=_directories(spec))
+    program(name="lay the program in /opt/stoker/venv", python=found.python)
+    link(
+        name="link /usr/local/bin/stokerctl",
+        path="/usr/local/bin/stokerctl",
+        target="/opt/stoker/venv/bin/stokerctl",
+    )
+    file(
+        name="place /etc/stoker/host.json",
+        path="/etc/stoker/host.json",
+        content=spec.dump().decode(),
+    )
+
+
+def _directories(spec: HostSpec) -> dict[str, tuple[str, str]]:
+    """Sticky where the agent may write: it cannot put its own in the place of root's."""
+    ours, shared = ("755", "root:root"), ("1775", "root:stoker")
+    return {
+        "/etc/apt/keyrings": ours,
+        "/etc/stoker": ours,
+        "/etc/stoker/secrets": ("700", "root:root"),
+        "/opt/stoker": ours,
+        "/opt/stoker/venvs": ours,
+        "/var/lib/stoker": shared,
+        "/var/lib/stoker/agent": ("755", "stoker:stoker"),
+        "/var/lib/stoker/engines": ours,
+        spec.model.root: ours,
+        "/run/stoker": shared,
+        "/run/stoker/engines": ours,
+        "/run/stoker/gates": ("755", "stoker:stoker"),
+        "/run/stoker/secrets": ("700", "root:root"),
+    }

@@ -1,0 +1,23 @@
+"""drift: a cron entry that compares the host with what this deploy left."""
+
+from pyinfra.api.deploy import deploy
+
+from agent.spec import HostSpec
+from fleet.operations.file import file
+from fleet.operations.link import absent
+from fleet.operations.manifest import manifest
+from fleet.operations.units import unit_up
+from fleet.render import render
+
+CRON = "/etc/cron.d/stoker"
+
+
+@deploy("drift")
+def apply(spec: HostSpec) -> None:
+    """Leave the check, and last of all the manifest."""
+    if spec.drift.enabled:
+        unit_up(name="run cron", unit="cron.service")
+        file(name=f"place {CRON}", path=CRON, content=render("cron", spec=spec))
+    else:
+        absent(name=f"remove {CRON}", path=CRON)
+    manifest(name="write the manifest")

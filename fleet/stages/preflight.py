@@ -1,0 +1,80 @@
+"""preflight: refuse before anything changes. Runs once for all hosts, while deploy.py is loaded.
+
+pyinfra loads deploy.py for every host before it executes the first operation (also with `-y`),
+so an error raised here stops the run with nothing changed anywhere.
+"""
+
+from collections.abc import Iterator
+from threading import Lock
+from weakref import WeakKeyDictionary
+
+from gevent.pool import Pool
+from pyinfra.api.exceptions import PyinfraError
+from pyinfra.api.facts import get_fact
+from pyinfra.api.host import Host
+from pyinfra.api.state import State
+from pyinfra.context import ctx_host
+
+from agent.spec import HostSpec, weights_path
+from fleet import control_files, fitness, hub_access, specs
+from fleet.errors import Refused
+from fleet.facts.bare import Bare, BareHost
+
+AT_ONCE = 40  # hosts looked at in parallel
+
+_lock = Lock()
+_looked: WeakKeyDictionary[State, tuple[dict[str, Bare], list[str]]] = WeakKeyDictionary()
+
+
+def apply(host: Host) -> Bare:
+    """Return what was found on `host`; raise `Refused` when any host of the run is unfit."""
+    state = host.state
+    with _lock:  # the first host looks at all of them, the others wait for its answer
+        if state not in _looked:
+            _looked[state] = _look_at_all(state)
+    found, problems = _looked[state]
+    if problems:
+        raise Refused(problems)
+    return found[host.name]
+
+
+def _look_at_all(state: State) -> tuple[dict[str, Bare], list[str]]:
+    wanted = [host for host in state.inventory if state.is_host_in_limit(host)]
+    here = [host for host in wanted if host in state.activated_hosts]
+    problems = [
+        f"{host.name}: cannot be reached over SSH (see above)" for host in wanted if host not in here
+    ]
+    found: dict[str, Bare] = {}
+    for host, (bare, sentences) in zip(here, Pool(AT_ONCE).map(_look, here), strict=True):
+        problems += [f"{host.name}: {sentence}" for sentence in sentences]
+        if bare is not None:
+            found[host.name] = bare
+    return found, problems
+
+
+def _look(host: Host) -> tuple[Bare | None, list[str]]:
+    spec = specs.of(host)
+    weights = {weights_path(spec.model, engine) for engine in spec.engines.values()}
+    arguments = {"paths": [spec.model.root, fitness.DOCKER_ROOT], "weights": sorted(weights)}
+    try:
+        with ctx_host.use(host):
+            found = get_fact(
+                host.state, host, BareHost, kwargs=arguments, apply_failed_hosts=False
+            )
+    except (PyinfraError, OSError, EOFError) as error:
+        return None, [f"cannot be looked at: {error or 'sudo wants a password'}"]
+    if found is None:
+        return None, ["cannot be looked at: see above"]
+    return found, [*fitness.problems(spec, found), *_hub(host, spec, found)]
+
+
+def _hub(host: Host, spec: HostSpec, found: Bare) -> Iterator[str]:
+    asked: set[tuple[str, str]] = set()
+    for engine in spec.engines.values():
+        key = (engine.model, engine.revision)
+        if key in asked or not found.curl or weights_path(spec.model, engine) in found.weights:
+            continue
+        asked.add(key)
+        answer = hub_access.ask(host, spec.model, engine, control_files.token(spec))
+        if sentence := hub_access.problem(answer, spec.model, engine):
+            yield sentence

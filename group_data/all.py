@@ -1,0 +1,105 @@
+"""Every setting, its default, and what it is for: the configuration reference.
+
+Keys are flat, because pyinfra replaces a whole key and never merges: a group (`group_data/h100.py`),
+a host (`("gpu-7", {"engine_gpus": 8})`) or one run (`--data agent_remediation=observe`) can override
+each by itself. `make validate INVENTORY=…` checks every host without connecting to any.
+Keys that are commented out have no default: they must be set, here or closer to the host.
+"""
+
+# -- pyinfra -------------------------------------------------------------------------------------
+_sudo = True  # the SSH user is not root
+_timeout = 900  # seconds for one command; without it a frozen host hangs the run for ever
+
+# -- driver: NVIDIA's driver ---------------------------------------------------------------------
+# GPUs that the host has. Fewer on its PCI bus: refused. 0: no driver, no toolkit.
+driver_gpu_count = 1
+# 580 (long-term, the last for Volta and older), 595 (production), 620 (long-term, new).
+driver_branch = "595"
+driver_repository = "https://developer.download.nvidia.com/compute/cuda/repos"
+# Where the repository's key is; None: beside the packages, under the name NVIDIA gives it.
+driver_repository_key = None
+# Keys that may sign; any other is refused. These are NVIDIA's two.
+driver_repository_key_fingerprints = (
+    "EB693B3035CD5710E231E123A4B469963BF863CC",  # Ubuntu, Debian 12
+    "02182E60104FCDC26EAE1B8597A5D4CB8793F200",  # Debian 13
+)
+
+# -- runtime: Docker and NVIDIA's container toolkit ----------------------------------------------
+runtime_docker_repository = "https://download.docker.com/linux"
+runtime_docker_key = None  # None: `gpg` beside the packages
+runtime_docker_key_fingerprint = "9DC858229FC7DD38854AE2D88D81803C0EBFCD88"
+# A host with an older Docker is refused. 28.2 is the first with CDI switched on by itself.
+runtime_docker_minimum = "28.2"
+runtime_toolkit_repository = "https://nvidia.github.io/libnvidia-container/stable/deb"
+runtime_toolkit_key = "https://nvidia.github.io/libnvidia-container/gpgkey"
+runtime_toolkit_key_fingerprint = "C95B321B61E88C1809C4F759DDCAE044F796ECB0"
+runtime_toolkit_version = "1.20.1-1"  # of all four packages
+# Laid over our daemon.json, dicts key by key; None takes a key out.
+runtime_daemon = {}
+# GiB that must be free for Docker's images; raise it to what your images need.
+runtime_disk_floor_gib = 2
+
+# -- model: where weights come from and where they lie -------------------------------------------
+model_hub = "https://huggingface.co"
+# File on this machine with a Hub token; only the download sees it. None: public models only.
+model_token_file = None
+model_root = "/var/lib/stoker/models"
+model_download_deadline = 6 * 3600.0  # seconds
+# GiB that must be free before anything starts; the download itself checks the exact size.
+model_disk_floor_gib = 2
+
+# -- gateway: nginx in front of the engines ------------------------------------------------------
+gateway_server_name = "_"  # the name in the certificate; "_": any
+# Files on this machine. Others must not be able to read the key and the keys.
+gateway_tls_cert_file = ""
+gateway_tls_key_file = ""
+# Lines `NAME KEY`, or one line with a single key; NAME is what the access log shows.
+gateway_keys_file = ""
+gateway_requests_per_second = 20  # for each key
+gateway_burst = 40  # requests above that rate that are let through at once
+gateway_connections_per_key = 64  # requests in flight for each key
+gateway_max_body_mib = 32
+gateway_read_timeout = 600.0  # seconds between two pieces of an answer
+gateway_retry_after = 15  # seconds, in every 429 and 503
+
+# -- agent: how it watches, how patient it is, what it may do ------------------------------------
+agent_listen = "127.0.0.1"  # address for reads (status, metrics); requests only by the unix socket
+agent_port = 9750
+agent_tick = 1.0  # seconds between two looks
+agent_remediation = "act"  # "observe": advise only; what a person asks for is done all the same
+agent_failures = 2  # looks in a row before a fault counts
+agent_successes = 1  # looks in a row before it is over
+agent_restart_budget = 3  # restarts by its own initiative within the window; then quarantine
+agent_restart_window = 600.0  # seconds
+agent_backoff = 5.0  # seconds before the second restart in a row, doubled for each further one
+agent_backoff_cap = 300.0
+
+# -- drift: the check that cron runs on the node -------------------------------------------------
+drift_enabled = True
+drift_every_minutes = 30
+drift_splay = 300  # seconds at most, so that not all hosts check at once
+
+# -- engine: defaults of every engine ------------------------------------------------------------
+# One engine called `main` gets these. Several: name them and give what differs, such as
+# engines = {"chat": {"gpus": 4}, "code": {"gpus": 4, "port": 8081, "model": "…", "revision": "…"}}
+engine_kind = "vllm"  # "vllm" or "tgi"
+# engine_image = "vllm/vllm-openai@sha256:…"  # pinned by digest
+# engine_model = "ORGANISATION/NAME"
+# engine_revision = "…"  # the commit, 40 hex digits
+engine_served_name = None  # the model name that clients send; None: engine_model
+engine_gpus = 1
+engine_port = 8080  # on loopback only
+engine_max_input_tokens = 4096
+engine_max_total_tokens = 8192  # input and output together
+engine_max_batch_prefill_tokens = None  # None: the engine's own choice
+engine_max_concurrent_requests = 128  # beyond it the engine refuses
+engine_dtype = "auto"  # "auto", "bfloat16" or "float16"
+engine_quantize = None
+engine_trust_remote_code = False  # run Python files that come with the model
+engine_shm_gib = 16
+engine_memory_gib = None  # limit of host memory; None: none
+engine_environment = {}  # never a secret: `docker inspect` shows it
+engine_extra_args = ()  # flags of the engine that have no key here
+engine_startup_deadline = 1800.0  # seconds from start to the first answer
+engine_drain_deadline = 300.0  # seconds that requests in flight have to finish
+engine_probe_deadline = 30.0  # seconds for a one-token answer

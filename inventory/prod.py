@@ -1,0 +1,11 @@
+"""An example of a fleet of two hosts. Fill it in, then `make validate INVENTORY=inventory/prod.py`.
+
+What all hosts share belongs into `group_data/prod.py`; every key is explained in `group_data/all.py`.
+"""
+
+gpu = [
+    # ("gpu-1.example.org", {"gateway_tls_cert_file": "secrets/gpu-1.crt",
+    #                        "gateway_tls_key_file": "secrets/gpu-1.key"}),
+    # ("gpu-2.example.org", {"gateway_tls_cert_file": "secrets/gpu-2.crt",
+    #                        "gateway_tls_key_file": "secrets/gpu-2.key"}),
+]

@@ -1,0 +1,1 @@
+"""Tests of Stoker: unit tests beside fakes, the sandbox fleet, and end-to-end tests on it."""

@@ -1,0 +1,40 @@
+"""Fixtures of the end-to-end tests. The fleet is made bare once, refused, then deployed once."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.world import World, wait_for
+from tests.sandbox.fleet import Fleet
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark all tests here; their files run in the order of their numbers."""
+    for item in items:
+        if "/e2e/" in str(item.path):
+            item.add_marker(pytest.mark.e2e)
+
+
+@pytest.fixture(scope="session")
+def bare() -> Iterator[World]:
+    """The fleet `test`, with hosts that nothing was deployed to. Removed at the end."""
+    fleet = Fleet("test")
+    fleet.down(purge=True)
+    fleet.up()
+    yield World(fleet)
+    fleet.down(purge=True)
+
+
+@pytest.fixture(scope="session")
+def first(bare: World) -> "tuple[World, object]":
+    """The fleet after its first deploy, with the run that did it."""
+    return bare, bare.deploy()
+
+
+@pytest.fixture
+def world(first: "tuple[World, object]") -> World:
+    """The deployed fleet, every engine serving."""
+    deployed = first[0]
+    for host in deployed.hosts:
+        wait_for(f"{host} serves", lambda host=host: deployed.phase(host) == "SERVING", 60)
+    return deployed

@@ -1,0 +1,194 @@
+"""The batching loop: takes requests from the queue, and gives each one token a decode step."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from .board import Board
+from .shard_client import ShardError, Shards
+
+
+_CANNOT_PLACE_PAUSE = 0.02  # seconds
+
+
+@dataclass(frozen=True)
+class Token:
+    """One generated token; ``finish`` is set on the last: "length", "eos" or "stop"."""
+
+    text: str
+    finish: str | None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The end of a request that did not succeed."""
+
+    message: str
+    lost: bool
+    """True when the loop died with the request in its hands, False for a failed call."""
+
+
+@dataclass(eq=False)
+class Job:
+    """One request on its way through the engine."""
+
+    words: Iterator[str]
+    prompt_tokens: int
+    max_new_tokens: int
+    natural_end: bool
+    """True when the text ends by itself after ``max_new_tokens``, False when it is cut there."""
+    stop: tuple[str, ...] = ()
+    events: asyncio.Queue[Token | Failure] = field(default_factory=asyncio.Queue)
+    queued_at: float = field(default_factory=time.monotonic)
+    started_at: float | None = None
+    generated: int = 0
+    text: str = ""
+    dropped: bool = False
+
+    @property
+    def reserved(self) -> int:
+        """KV cache tokens that the request may come to need."""
+        return self.prompt_tokens + self.max_new_tokens
+
+    def take_token(self) -> bool:
+        """Generate one token; True when it was the last."""
+        word = next(self.words)
+        self.generated += 1
+        self.text += word
+        finish = None
+        if any(stop in self.text for stop in self.stop):
+            finish = "stop"
+        elif self.generated >= self.max_new_tokens:
+            finish = "eos" if self.natural_end else "length"
+        self.events.put_nowait(Token(word, finish))
+        return finish is not None
+
+
+class Observer(Protocol):
+    """Told about every step, to keep a dialect's metrics."""
+
+    def queued(self) -> None:
+        """A request joined the queue."""
+        ...
+
+    def batch_formed(self, size: int, waiting: int, *, joined_running: bool) -> None:
+        """Requests left the queue together; ``waiting`` are left in it."""
+        ...
+
+    def running(self, size: int, reserved_tokens: int) -> None:
+        """The running batch changed."""
+        ...
+
+    def call_started(self, method: str) -> None:
+        """A prefill or decode call goes to the shards."""
+        ...
+
+    def call_succeeded(self, method: str, seconds: float, forward: float, decode: float) -> None:
+        """The shards answered; all times in seconds."""
+        ...
+
+    def call_failed(self, method: str) -> None:
+        """A shard answered with an error or is gone."""
+        ...
+
+
+class LoopDied(Exception):
+    """The batching loop met the fault that ends it."""
+
+
+class Scheduler:
+    """The queue and the loop over it."""
+
+    def __init__(
+        self,
+        shards: Shards,
+        board: Board,
+        observer: Observer,
+        *,
+        kv_tokens: int,
+        max_batch_size: int | None = None,
+    ) -> None:
+        self._shards, self._board, self._observer = shards, board, observer
+        self._kv_tokens = kv_tokens
+        self._max_batch_size = max_batch_size
+        self._queue: list[Job] = []
+        self._running: list[Job] = []
+        self._work = asyncio.Event()
+        self.last_generation_ok = True
+
+    def append(self, job: Job) -> None:
+        """Put a request at the end of the queue, which knows no limit."""
+        self._queue.append(job)
+        self._observer.queued()
+        self._work.set()
+
+    async def run(self) -> None:
+        """Work until the loop dies of a fault; its batch is lost, its queue stays for ever."""
+        try:
+            while True:
+                if not self._queue and not self._running:
+                    self._work.clear()
+                    await self._work.wait()
+                await self._turn()
+        except LoopDied:
+            for job in self._running:
+                job.events.put_nowait(Failure("", lost=True))
+
+    async def _turn(self) -> None:
+        new = self._next_batch()
+        if new:
+            await self._step("prefill", new)
+        if self._running:
+            await self._step("decode", self._running)
+        elif not new:
+            # The first in the queue does not fit an empty cache, and blocks all behind it.
+            await asyncio.sleep(_CANNOT_PLACE_PAUSE)
+
+    def _next_batch(self) -> list[Job]:
+        self._die_if_told()
+        self._queue = [job for job in self._queue if not job.dropped]
+        free = self._kv_tokens - sum(job.reserved for job in self._running)
+        room = (self._max_batch_size or len(self._queue)) - len(self._running)
+        new: list[Job] = []
+        while self._queue and len(new) < room and self._queue[0].reserved <= free:
+            job = self._queue.pop(0)
+            free -= job.reserved
+            new.append(job)
+        self._observer.batch_formed(
+            len(new), len(self._queue), joined_running=bool(self._running)
+        )
+        for job in new:
+            job.started_at = time.monotonic()
+        return new
+
+    async def _step(self, method: str, batch: list[Job]) -> None:
+        jobs = list(batch)
+        self._observer.call_started(method)
+        began = time.monotonic()
+        try:
+            answer = await self._shards.call(method, size=len(jobs))
+        except ShardError as error:
+            self.last_generation_ok = False
+            self._observer.call_failed(method)
+            self._running = [job for job in self._running if job not in jobs]
+            for job in jobs:
+                job.events.put_nowait(Failure(str(error), lost=False))
+        else:
+            self.last_generation_ok = True
+            seconds = time.monotonic() - began
+            self._observer.call_succeeded(
+                method, seconds, answer["forward_seconds"], answer["decode_seconds"]
+            )
+            others = [job for job in self._running if job not in jobs]
+            self._running = others + [job for job in jobs if not job.dropped]
+            self._running = [
+                job for job in self._running if job not in jobs or not job.take_token()
+            ]
+        reserved = sum(job.reserved for job in self._running)
+        self._observer.running(len(self._running), reserved)
+
+    def _die_if_told(self) -> None:
+        if self._board.read().router_loop_dead:
+            raise LoopDied

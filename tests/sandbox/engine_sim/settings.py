@@ -1,0 +1,70 @@
+"""How this engine behaves from its start on: speed, size, and faults that strike while starting.
+
+Read from the file named by STOKER_SIM_FAULTS, else ``<model directory>/sim-faults.json``, else
+``/sim-faults.json``; the first that exists. Without one the engine is healthy.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+STARTS = (
+    "ok",
+    "exit",
+    "never_ready",
+    "oom",
+    "warmup_oom",
+    "shard_error",
+    "download_auth",
+    "download_network",
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Times in seconds."""
+
+    start: str = "ok"
+    """One of STARTS: how the start goes."""
+    exit_code: int = 1
+    """For start "exit": the launcher ends at once with this code."""
+    load_seconds: float = 1.0
+    """How long the shards load before they are ready; the port stays closed."""
+    tokens_per_second: float = 50.0
+    """Decode steps a second; each gives one token to every running request."""
+    kv_tokens: int = 32768
+    """Tokens that fit the KV cache."""
+    keepalive_seconds: float = 15.0
+    """Silence after which a stream gets a comment."""
+
+
+def load_settings(model_id: str, env: Mapping[str, str]) -> Settings:
+    """The settings of the first file found; ValueError names a file that cannot be used."""
+    candidates = [Path(model_id) / "sim-faults.json", Path("/sim-faults.json")]
+    if "STOKER_SIM_FAULTS" in env:
+        candidates.insert(0, Path(env["STOKER_SIM_FAULTS"]))
+    for path in candidates:
+        if path.is_file():
+            return parse_settings(path.read_text(), str(path))
+    return Settings()
+
+
+def parse_settings(text: str, source: str) -> Settings:
+    """Settings from JSON text."""
+    raw = json.loads(text)
+    if not isinstance(raw, dict):
+        raise ValueError(f"{source}: expected a JSON object")
+    known = {field.name: type(field.default) for field in fields(Settings)}
+    for name, value in raw.items():
+        if name not in known:
+            raise ValueError(f"{source}: unknown key {name}; known: {', '.join(sorted(known))}")
+        kinds = (int, float) if known[name] is float else (known[name],)
+        if not isinstance(value, kinds) or isinstance(value, bool):
+            raise ValueError(f"{source}: {name} must be of type {known[name].__name__}")
+    settings = Settings(**raw)
+    if settings.start not in STARTS:
+        raise ValueError(f"{source}: start is {settings.start!r}; one of {', '.join(STARTS)}")
+    if settings.tokens_per_second <= 0:
+        raise ValueError(f"{source}: tokens_per_second must be greater than 0")
+    return settings

@@ -1,0 +1,90 @@
+"""Which fleets there are, which hosts they have, and where their files lie. Pure."""
+
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+DEPOT_OCTET = 2
+DOMAIN = "sandbox"
+
+
+@dataclass(frozen=True)
+class HostLayout:
+    """One simulated host. `release` is the Debian codename, `octet` the end of its address."""
+
+    name: str
+    release: str
+    gpus: int
+    octet: int
+    on_request: bool = False
+
+
+@dataclass(frozen=True)
+class FleetLayout:
+    """One fleet: a network, a directory, its hosts, and a depot."""
+
+    name: str
+    directory: Path
+    subnet: IPv4Network
+    hosts: tuple[HostLayout, ...]
+
+    @property
+    def network(self) -> str:
+        """Docker's name of the fleet's network."""
+        return f"stoker-{self.name}"
+
+    def address(self, octet: int) -> str:
+        """Give the address that ends in `octet`."""
+        return str(self.subnet.network_address + octet)
+
+    @property
+    def depot_address(self) -> str:
+        """Address of the depot."""
+        return self.address(DEPOT_OCTET)
+
+    def container(self, name: str) -> str:
+        """Docker's name of the container of host `name` (or of the depot)."""
+        return f"stoker-{self.name}-{name}"
+
+    def simulated(self, name: str) -> Path:
+        """Directory that host `name` sees at /sim."""
+        return self.directory / "hosts" / name / "sim"
+
+    def host(self, name: str) -> HostLayout:
+        """Give the host called `name`."""
+        for host in self.hosts:
+            if host.name == name:
+                return host
+        known = ", ".join(host.name for host in self.hosts)
+        raise LookupError(f"fleet {self.name} has no host {name!r}; it has {known}")
+
+    def chosen(self, names: tuple[str, ...]) -> tuple[HostLayout, ...]:
+        """Give the hosts called `names`; without names those that are not only on request."""
+        if names:
+            return tuple(self.host(name) for name in names)
+        return tuple(host for host in self.hosts if not host.on_request)
+
+
+_GPU_HOSTS = (HostLayout("gpu-1", "trixie", 2, 11), HostLayout("gpu-2", "trixie", 2, 12))
+
+FLEETS: dict[str, tuple[str, str, tuple[HostLayout, ...]]] = {
+    "demo": (
+        ".sandbox",
+        "10.87.0.0/24",
+        (*_GPU_HOSTS, HostLayout("real-1", "trixie", 0, 13, on_request=True)),
+    ),
+    "test": (
+        ".sandbox-test",
+        "10.88.0.0/24",
+        (*_GPU_HOSTS, HostLayout("old-1", "bookworm", 0, 13)),
+    ),
+}
+
+
+def fleet_layout(name: str, repository: Path = REPOSITORY) -> FleetLayout:
+    """Give the layout of fleet `name`, its directory below `repository`."""
+    if name not in FLEETS:
+        raise LookupError(f"there is no fleet {name!r}; there are {', '.join(FLEETS)}")
+    directory, subnet, hosts = FLEETS[name]
+    return FleetLayout(name, repository / directory, IPv4Network(subnet), hosts)

@@ -1,0 +1,56 @@
+"""Which keys a state file may hold: those of `src/h100.defaults`, and faults."""
+
+import re
+from difflib import get_close_matches
+from pathlib import Path
+
+DEFAULTS = Path(__file__).parent / "src" / "h100.defaults"
+
+# Made from the GPU's number when the state says nothing, so h100.defaults doesn't list them.
+IDENTITY = ("uuid", "serial", "pci", "minor")
+# Follow from other keys unless set.
+_COMPUTED = (
+    "margin",
+    "gsp.version",
+    *(
+        f"ecc.{span}.{kind}"
+        for span in ("volatile", "aggregate")
+        for kind in ("corrected", "uncorrected")
+    ),
+)
+_FAULT = re.compile(r"(return|hang|hang_uninterruptible|delay_ms)\.(nvml[A-Z]\w*|\*)")
+_NUMBERED = re.compile(
+    r"field\.\d+(\.return)?|nvlink\.\d+\.(state|version|error(\.\w+)?|remote)|"
+    r"ecc\.(volatile|aggregate)\.(un)?corrected\.(l1|l2|registers|texture|shared|cbu)"
+)
+_GPU_PREFIX = re.compile(r"gpu\.(\d+|\*)\.(.+)")
+
+
+def parse(text: str) -> dict[str, str]:
+    """Read `key = value` lines; `#` starts a comment line; the last line of a key wins."""
+    lines = (line.strip() for line in text.splitlines())
+    pairs = (line.partition("=") for line in lines if line and not line.startswith("#"))
+    return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def defaults() -> dict[str, str]:
+    """What the simulator answers when a state file doesn't say otherwise."""
+    return parse(DEFAULTS.read_text())
+
+
+def check(key: str) -> None:
+    """Raise ValueError, naming the nearest known key, for a key that the simulator won't read."""
+    known = {*defaults(), "nvml_version"}
+    in_gpu = _GPU_PREFIX.fullmatch(key)
+    name = in_gpu[2] if in_gpu else key
+    if _FAULT.fullmatch(name):
+        return
+    if in_gpu:
+        known = {entry.removeprefix("gpu.*.") for entry in known if entry.startswith("gpu.*.")}
+        known.update(IDENTITY, _COMPUTED)
+        if _NUMBERED.fullmatch(name):
+            return
+    if name not in known:
+        near = get_close_matches(name, known, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"the NVML simulator knows no key {key!r}{hint}")
