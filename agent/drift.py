@@ -110,7 +110,9 @@ class Node(Protocol):
 def compare(manifest: Manifest, node: Node) -> Iterator[Drifted]:
     """Yield everything that differs, in a stable order."""
     paths: dict[str, File | Directory | Link] = {
-        **manifest.files, **manifest.directories, **manifest.links
+        **manifest.files,
+        **manifest.directories,
+        **manifest.links,
     }
     for path, wanted in sorted(paths.items()):
         yield from _parts(path, node.path(path), wanted)
@@ -196,7 +198,9 @@ def _run(command: Sequence[str], also_good: int = 0) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Compare once, write the report, and print it."""
-    parser = argparse.ArgumentParser(prog="agent.drift", description="Compare with the last deploy.")
+    parser = argparse.ArgumentParser(
+        prog="agent.drift", description="Compare with the last deploy."
+    )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.add_argument("--splay", type=int, default=0, help="wait up to so many seconds first")
     options = parser.parse_args(arguments)

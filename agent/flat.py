@@ -105,10 +105,12 @@ def _unknown(key: str, known: set[str], kinds: Mapping[str, type[msgspec.Struct]
     if key in known or key == "engines":
         return None
     ours = key.split("_", maxsplit=1)[0] in kinds
-    near = difflib.get_close_matches(key, [*known, "engines"], 1, cutoff=0.6 if ours else 0.88)
+    near = difflib.get_close_matches(key, [*known, "engines"], 1, cutoff=0.75 if ours else 0.88)
     if not ours and not near:
         return None  # pyinfra's (ssh_user, _sudo) or the operator's own
-    return f"{key}: unknown key{f' (did you mean {near[0]}?)' if near else ''}"
+    return f"{key}: unknown key" + (
+        f" (did you mean {near[0]}?)" if near else "; every key is in group_data/all.py"
+    )
 
 
 def _nearest(word: str, among: list[str]) -> str:

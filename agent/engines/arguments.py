@@ -23,20 +23,20 @@ def faults(
         if flag is None:
             continue
         if flag in owned:
-            yield f"extra_args: {argument!r}: {flag} is set by Stoker from {owned[flag]}"
+            yield f"extra_args: {flag!r}: is set by Stoker from {owned[flag]}"
         elif flag in wrong:
-            yield f"extra_args: {argument!r}: {wrong[flag]}"
+            yield f"extra_args: {flag!r}: {wrong[flag]}"
         elif known and flag not in known:
             near = difflib.get_close_matches(flag, known, 1)
-            yield f"extra_args: {argument!r}: unknown flag" + (
+            yield f"extra_args: {flag!r}: unknown flag" + (
                 f" (did you mean {near[0]}?)" if near else ""
             )
 
 
 def name(argument: str) -> str | None:
     """Return the flag of `--flag`, `--flag=value` or `-f`; None when `argument` is a value."""
-    if not argument.startswith("-") or argument.lstrip("-")[:1].isdigit():
-        return None
+    if not argument.startswith("-") or not argument.lstrip("-")[:1].isalpha():
+        return None  # also a negative number
     # vLLM takes --max_model_len for --max-model-len.
     return argument.partition("=")[0].replace("_", "-")
 

@@ -112,7 +112,7 @@ ENDINGS = (
         "TGI does not support this kind of model ({what}); try kind 'vllm'",
     ),
     Marker(
-        "UnsupportedSharding",
+        "UnsupportedSetting",
         ExitClass.CONFIG,
         r"sharded is not supported|Sharded .{0,40} requires Flash Attention|"
         r"quantization is not (available|supported)|is only available on GPU",

@@ -43,7 +43,11 @@ class Vllm:
         return Container(
             image=engine.image,
             command=(*_command(engine, max(1, len(gpus))), *engine.extra_args),
-            environment={**_environment(), **(CPU if engine.gpus == 0 else {}), **engine.environment},
+            environment={
+                **_environment(),
+                **(CPU if engine.gpus == 0 else {}),
+                **engine.environment,
+            },
             port=PORT,
             published=engine.port,
             mounts=(Mount(source=weights, target=MODEL),),

@@ -122,8 +122,8 @@ ENDINGS = (
     Marker(
         "GpuMemoryHeld",
         ExitClass.MEMORY,
-        r"Free memory on device \S+ \((?P<what>[^)\n]{1,60})\) on startup is less than desired",
-        "another process holds GPU memory: {what} GiB were free at start",
+        r"\((?P<what>[^()\n]{1,60} GiB)\) on startup is less than desired",
+        "another process holds memory: of what vLLM wants, {what} were free at start",
     ),
     Marker(
         "GpuMemoryMoved",

@@ -56,7 +56,7 @@ class Preparation:
             rendered = settings(container, self._name, digest(self._engine), gpus)
             return self._dockerd.create(rendered), gpus
         except (DockerRefusedError, DockerLostError) as error:
-            raise CannotStartError(meaning(str(error))) from error
+            raise CannotStartError(meaning(error)) from error
 
     def _await_dockerd(self) -> None:
         deadline = self._inbox.now() + DOCKER_PATIENCE

@@ -3,8 +3,9 @@
 from agent.engines import markers
 from agent.engines.base import Ending
 from agent.engines.markers import Marker
-from agent.errors import StokerError
+from agent.errors import ActionError, StokerError
 from agent.reports import ExitClass
+from agent.runner.dockerd import DockerLostError
 
 
 class CannotStartError(StokerError):
@@ -75,7 +76,10 @@ REFUSALS = (
 )
 
 
-def meaning(text: str) -> Ending:
-    """Return the ending that a refusal of Docker amounts to."""
+def meaning(error: ActionError) -> Ending:
+    """Return the ending that an error of Docker amounts to."""
+    text = str(error)
+    if isinstance(error, DockerLostError):
+        return Ending(kind=ExitClass.CRASH, reason="DockerLost", message=text)
     found = markers.find(REFUSALS, [text])
     return found or Ending(kind=ExitClass.CRASH, reason="DockerRefused", message=f"Docker: {text}")

@@ -93,7 +93,7 @@ class Run:
         try:
             self._world.dockerd.start(container)
         except (DockerRefusedError, DockerLostError) as error:
-            raise CannotStartError(meaning(str(error))) from error
+            raise CannotStartError(meaning(error)) from error
         self._started = self._world.wall()
         started = Started(
             engine=self._name,

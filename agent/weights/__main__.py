@@ -37,7 +37,7 @@ def read_token(credentials: str | None) -> str | None:
         return None
 
 
-def main(name: str, paths: Paths) -> None:
+def fetch(name: str, paths: Paths) -> None:
     """Fetch the weights of engine `name`; raise `ActionError` with a sentence for the operator."""
     try:
         host = spec.load(paths.spec.read_bytes())
@@ -67,8 +67,15 @@ def main(name: str, paths: Paths) -> None:
     Fetch(asked, directory, world, code=engine.trust_remote_code).run()
 
 
-if __name__ == "__main__":
+def run(name: str, paths: Paths) -> int:
+    """Fetch; return the exit code. A failure is the last line on stderr."""
     try:
-        main(sys.argv[1], Paths())
+        fetch(name, paths)
     except ActionError as failure:
-        sys.exit(str(failure))
+        print(failure, file=sys.stderr, flush=True)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run(sys.argv[1], Paths()))

@@ -80,7 +80,7 @@ class Fetch:
         for _ in range(2):
             with progress.told(self._partial, total, self._world.say):
                 self._try(lambda: self._world.hub.download(self._partial, code=self._code))
-            self._world.say(f"verifying {len(files)} files, {total / plan.GB:.2f} GB")
+            self._world.say(f"verifying {len(files)} files, {plan.amount(total)}")
             entries, bad = verify(self._partial, files)
             if not bad:
                 return entries
@@ -109,7 +109,7 @@ class Fetch:
         _sync(self._partial)
         self._partial.rename(self._directory)
         _sync(self._directory.parent)
-        self._world.say(f"{self._directory} is complete: {made.size / plan.GB:.2f} GB")
+        self._world.say(f"{self._directory} is complete: {plan.amount(made.size)}")
 
     def _try(self, call: Callable[[], T]) -> T:
         for delay in (*DELAYS, None):

@@ -9,8 +9,8 @@ import msgspec
 ALLOW = ("*.safetensors", "*.json", "*.jinja", "*.model", "tokenizer*", "*.txt")
 CODE = ("*.py",)  # only for an operator who trusts the model's own code
 IGNORE = ("original/*", "*.pth", "*.gguf", "*.bin", "onnx/*", ".*")
-SPARE = 1.1  # the disk must hold this many times the bytes to come
-GB = 1e9
+SPARE = 10  # percent of the bytes to come that must stay free
+UNITS = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,13 +43,21 @@ def has_weights(files: Sequence[File]) -> bool:
 
 def disk_fault(missing: int, free: int, where: str) -> str | None:
     """Say in a sentence that `missing` bytes do not fit into `free` ones; None when they do."""
-    need = math.ceil(missing * SPARE)
+    need = missing + math.ceil(missing * SPARE / 100)
     if need <= free:
         return None
     return (
-        f"no room for the weights: they need {need / GB:.2f} GB (with 10 % to spare), "
-        f"but {free / GB:.2f} GB are free on the disk of {where}"
+        f"no room for the weights: they need {amount(need)} (with {SPARE} % to spare), "
+        f"but {amount(free)} are free on the disk of {where}"
     )
+
+
+def amount(size: float) -> str:
+    """Return a number of bytes as people read it: 140.25 GB, 3.10 MB."""
+    for unit, factor in UNITS:
+        if size >= factor:
+            return f"{size / factor:.2f} {unit}"
+    return f"{size:.0f} bytes"
 
 
 def _matches(path: str, among: Sequence[str]) -> bool:

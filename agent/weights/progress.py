@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-GB, MB = 1e9, 1e6
+from agent.weights.plan import amount
+
 EVERY = 5.0  # seconds between two lines
 
 
@@ -35,8 +36,7 @@ def line(done: int, total: int, rate: float) -> str:
     """Return a line of progress; `rate` in bytes a second."""
     share = 100 * done // total if total else 100
     return (
-        f"fetched {done / GB:.2f} of {total / GB:.2f} GB ({min(share, 100)} %), "
-        f"{max(rate, 0) / MB:.1f} MB/s"
+        f"fetched {amount(done)} of {amount(total)} ({min(share, 100)} %), {amount(max(rate, 0))}/s"
     )
 
 

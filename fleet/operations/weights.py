@@ -14,13 +14,13 @@ _COMPLETE = (
     'print(quick_fault(Path(sys.argv[1]), code=sys.argv[2] == "code") or "complete")'
 )
 
-# The unit copies the token when it starts and removes the file (see its ExecStartPre); the trap
-# is for a unit that does not start. What the program said last was written for the operator.
+# The unit takes the token in when it starts and removes the file; the trap is for a unit that does
+# not start. What the program said last was written for the operator.
 _FETCH = r"""
 umask 077; token=/run/stoker/secrets/$engine.hf-token
 trap 'rm -f "$token"' EXIT HUP TERM
 cat >"$token"
-systemctl start "$unit" && exit 0
+systemctl start "$unit" 2>/dev/null && exit 0
 run=$(systemctl show -p InvocationID --value "$unit")
 journalctl -q -o cat -n 3 "_SYSTEMD_INVOCATION_ID=$run" >&2
 exit 1

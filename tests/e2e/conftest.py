@@ -1,10 +1,11 @@
 """Fixtures of the end-to-end tests. The fleet is made bare once, refused, then deployed once."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
-from tests.e2e.world import World, wait_for
+from tests.e2e.world import Run, World, wait_for
 from tests.sandbox.fleet import Fleet
 
 
@@ -26,15 +27,19 @@ def bare() -> Iterator[World]:
 
 
 @pytest.fixture(scope="session")
-def first(bare: World) -> "tuple[World, object]":
+def first(bare: World) -> tuple[World, Run]:
     """The fleet after its first deploy, with the run that did it."""
     return bare, bare.deploy()
 
 
 @pytest.fixture
-def world(first: "tuple[World, object]") -> World:
+def world(first: tuple[World, Run]) -> World:
     """The deployed fleet, every engine serving."""
     deployed = first[0]
     for host in deployed.hosts:
-        wait_for(f"{host} serves", lambda host=host: deployed.phase(host) == "SERVING", 60)
+        wait_for(f"{host} serves", partial(_serves, deployed, host), 60)
     return deployed
+
+
+def _serves(world: World, host: str) -> bool:
+    return world.phase(host) == "SERVING"

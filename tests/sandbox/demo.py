@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from tests.sandbox.fleet import Fleet
 from tests.sandbox.gateway import Gateway
@@ -91,7 +92,7 @@ def _kill(fleet: Fleet, name: str, command: str) -> None:
     def back() -> bool:
         engine = _engine(fleet, name)
         fresh = engine["running_since"] not in {None, before}
-        return fresh and engine["state"]["phase"] == "SERVING"
+        return fresh and bool(engine["state"]["phase"] == "SERVING")
 
     _follow(fleet, name, back, seconds=300)
     print(f"{name}: serving again after {time.monotonic() - begun:.1f} s")
@@ -113,7 +114,7 @@ def _follow(fleet: Fleet, name: str, done: Callable[[], bool], seconds: float) -
     raise SandboxError(f"{name} does not serve again within {seconds:.0f} s; last: {told}")
 
 
-def _engine(fleet: Fleet, name: str) -> dict[str, object]:
+def _engine(fleet: Fleet, name: str) -> dict[str, Any]:
     document = json.loads(fleet.ssh(name, "sudo stokerctl status --json").out)
     return dict(document["engines"]["main"])
 

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.sandbox import docker, files, machines, recipes
+from tests.sandbox import docker, files, images, machines, recipes
 from tests.sandbox.archive import Entry
 from tests.sandbox.hub.repo import Settings, commit_of
 from tests.sandbox.layout import DEPOT_OCTET, DOMAIN, FleetLayout
@@ -22,7 +22,7 @@ HERE = Path(__file__).parent
 REGISTRY_PORT, HUB_PORT, APT_PORT = 5000, 8443, 8444
 LIVENESS = {REGISTRY_PORT: "/v2/", HUB_PORT: "/status", APT_PORT: "/status"}
 START_DEADLINE = 30.0
-PUSH_DEADLINE = 600.0
+PUSH_DEADLINE = 1800.0
 FILES = {
     "/etc/docker/registry/config.yml": "registry.yml",
     "/etc/systemd/system/docker-registry.service.d/root.conf": "registry-as-root.conf",
@@ -58,13 +58,14 @@ class Depot:
 
     def start(self) -> None:
         """Bring the depot up and wait until its three services answer over TLS."""
+        images.ensure(recipes.depot())
         for part in ("registry", "hub", "apt"):
             (self.root / part).mkdir(parents=True, exist_ok=True)
         if machines.ensure(self.machine(), self._files(), login=False):
             say(f"the depot is up at {self.layout.depot_address}")
-        for port in LIVENESS:
-            if not wait_until(partial(self._answers, port), START_DEADLINE):
-                raise SandboxError(f"the depot does not answer at port {port} ({LIVENESS[port]})")
+        for port, path in LIVENESS.items():
+            if not wait_until(partial(self._answers, port, path), START_DEADLINE):
+                raise SandboxError(f"the depot does not answer at port {port} ({path})")
 
     def describe(self, **changes: Any) -> dict[str, Any]:
         """Give what is in depot.json, with `changes` written into it first."""
@@ -121,9 +122,9 @@ class Depot:
         finally:
             docker.docker("image", "rm", remote)
 
-    def _answers(self, port: int) -> bool:
+    def _answers(self, port: int, path: str) -> bool:
         trust = ssl.create_default_context(cafile=str(self.layout.directory / "ca.pem"))
-        url = f"https://{self.layout.depot_address}:{port}{LIVENESS[port]}"
+        url = f"https://{self.layout.depot_address}:{port}{path}"
         try:
             with urllib.request.urlopen(url, timeout=3, context=trust) as answer:
                 return bool(answer.status == 200)

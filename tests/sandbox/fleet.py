@@ -42,7 +42,10 @@ class Fleet:
             hosts = self._with_present(chosen)
             files.prepare(self.layout, hosts)
             self._ensure_network()
-            together(*(partial(self._start_host, host) for host in hosts), self._start_depot)
+            together(
+                *(partial(self._start_host, host) for host in hosts),
+                partial(self._start_depot, hosts),
+            )
 
     def down(self, *, purge: bool = False) -> None:
         """Remove all containers, volumes and networks of the fleet; with `purge` its files too."""
@@ -91,10 +94,9 @@ class Fleet:
             return "absent"
         return machines.system_state(container)
 
-    def _start_depot(self) -> None:
-        images.ensure(recipes.depot())
-        self.depot.start()
-        supplies.fill(self.depot, {host.release for host in self.layout.hosts})
+    def _start_depot(self, hosts: tuple[HostLayout, ...]) -> None:
+        together(self.depot.start, partial(supplies.make, self.depot, hosts))
+        supplies.push(self.depot, hosts)
 
     def _start_host(self, host: HostLayout) -> None:
         images.ensure(recipes.host(host.release))

@@ -11,12 +11,17 @@ DOMAIN = "sandbox"
 
 @dataclass(frozen=True)
 class HostLayout:
-    """One simulated host. `release` is the Debian codename, `octet` the end of its address."""
+    """One simulated host.
+
+    `release` is its Debian codename, `octet` the end of its address; `engine` is what it will run:
+    "tgi" (the simulator) or "vllm" (a real one). Hosts `on_request` come up only when named.
+    """
 
     name: str
     release: str
     gpus: int
     octet: int
+    engine: str = "tgi"
     on_request: bool = False
 
 
@@ -72,7 +77,7 @@ FLEETS: dict[str, tuple[str, str, tuple[HostLayout, ...]]] = {
     "demo": (
         ".sandbox",
         "10.87.0.0/24",
-        (*_GPU_HOSTS, HostLayout("real-1", "trixie", 0, 13, on_request=True)),
+        (*_GPU_HOSTS, HostLayout("real-1", "trixie", 0, 13, engine="vllm", on_request=True)),
     ),
     "test": (
         ".sandbox-test",

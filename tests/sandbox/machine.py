@@ -10,7 +10,24 @@ from tests.sandbox.recipes import digest
 
 # systemd and a nested Docker engine need these. Not --privileged: it fails where the machine lacks
 # CAP_SYS_RESOURCE, and would show the machine's own devices to the host.
-CAPABILITIES = ["SYS_ADMIN", "NET_ADMIN", "NET_RAW", "SYS_PTRACE", "SYS_MODULE", "MKNOD", "AUDIT_WRITE", "SYSLOG", "DAC_READ_SEARCH", "SYS_BOOT", "SYS_TIME", "SYS_NICE", "SYS_CHROOT", "LINUX_IMMUTABLE", "IPC_LOCK", "IPC_OWNER"]
+CAPABILITIES = [
+    "SYS_ADMIN",
+    "NET_ADMIN",
+    "NET_RAW",
+    "SYS_PTRACE",
+    "SYS_MODULE",
+    "MKNOD",
+    "AUDIT_WRITE",
+    "SYSLOG",
+    "DAC_READ_SEARCH",
+    "SYS_BOOT",
+    "SYS_TIME",
+    "SYS_NICE",
+    "SYS_CHROOT",
+    "LINUX_IMMUTABLE",
+    "IPC_LOCK",
+    "IPC_OWNER",
+]
 SECURITY = ("seccomp=unconfined", "apparmor=unconfined", "systempaths=unconfined")
 TEMPORARY = ("/run", "/run/lock", "/tmp")
 LEGACY_CGROUPS = (

@@ -1,4 +1,4 @@
-"""What the machine underneath knows of the world and a host needs too: apt settings, CA certificates.
+"""What the machine underneath knows of the world and a host needs too: apt settings, authorities.
 
 Read when a host starts, so that no image and no commit carries the settings of one workplace.
 """
@@ -10,12 +10,17 @@ from tests.sandbox.archive import Entry
 from tests.sandbox.shell import run
 
 APT_PREFIXES = ("Acquire::http", "Acquire::https", "Acquire::Check-")
+# Debian 12's pip has a list of authorities of its own, which knows no workplace's.
+PIP_SETTINGS = b"[global]\ncert = /etc/ssl/certs/ca-certificates.crt\n"
 CERTIFICATES = Path("/usr/local/share/ca-certificates")
 
 
 def settings() -> dict[str, Entry]:
     """Give the files to lay into a host."""
-    files = {"/etc/apt/apt.conf.d/90outer": Entry(apt_settings(_apt_dump()).encode())}
+    files = {
+        "/etc/apt/apt.conf.d/90outer": Entry(apt_settings(_apt_dump()).encode()),
+        "/etc/pip.conf": Entry(PIP_SETTINGS),
+    }
     for certificate in sorted(CERTIFICATES.rglob("*.crt")):
         content = Entry(certificate.read_bytes())
         files[f"{CERTIFICATES}/outer-{certificate.name}"] = content

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+QUIET = 0.5  # seconds; what is faster than this is not worth a line
 Say = Callable[[str], None]
 
 _started = time.monotonic()
@@ -20,12 +21,17 @@ def say(line: str) -> None:
 
 @contextmanager
 def step(what: str, out: Say = say) -> Iterator[None]:
-    """Announce `what`, and say when it is done if that took over a second."""
-    out(f"{what} ...")
+    """Say that `what` is being done, and when it is done, if that takes over `QUIET` seconds."""
     begun = time.monotonic()
-    yield
+    announcement = threading.Timer(QUIET, out, [f"{what} ..."])
+    announcement.daemon = True
+    announcement.start()
+    try:
+        yield
+    finally:
+        announcement.cancel()
     took = time.monotonic() - begun
-    if took > 1:
+    if took > QUIET:
         out(f"{what}: done in {took:.1f} s")
 
 

@@ -36,7 +36,13 @@ def run(
     """Run `argv` for at most `deadline` seconds; with `check`, a non-zero exit is an error."""
     try:
         done = subprocess.run(
-            list(argv), input=stdin, capture_output=True, timeout=deadline, cwd=cwd, env=env
+            list(argv),
+            check=False,
+            input=stdin,
+            capture_output=True,
+            timeout=deadline,
+            cwd=cwd,
+            env=env,
         )
     except FileNotFoundError as missing:
         raise SandboxError(f"{argv[0]} is not installed on this machine") from missing

@@ -1,49 +1,97 @@
-"""Fills a depot with what a deploy takes from it: apt repositories, the engine's image, a model."""
+"""Fills a depot with what a deploy takes from it: apt repositories, engine images, models."""
 
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from tests.sandbox.depot import Depot
 from tests.sandbox.images import BUILD_DEADLINE
-from tests.sandbox.layout import REPOSITORY
+from tests.sandbox.layout import REPOSITORY, HostLayout
 from tests.sandbox.models import make_tiny
+from tests.sandbox.models.smollm2 import make_smollm2
 from tests.sandbox.nvml import build as nvml
 from tests.sandbox.packages.build import ensure as ensure_packages
 from tests.sandbox.progress import step
 from tests.sandbox.shell import run
 from tests.sandbox.together import together
+from tests.sandbox.vllm_cpu import image as vllm_cpu
 
-MODEL = "stoker/tiny-llama"
-ENGINE_IMAGE = "tests.sandbox.engine_sim.image"
-ENGINE_REPOSITORY = "stoker/tgi-sim"
-
-
-def fill(depot: Depot, releases: Iterable[str]) -> None:
-    """Fill `depot`, leaving what is up to date alone; `releases` are the hosts' Debian releases."""
-    together(partial(_packages, depot, releases), partial(_model, depot), partial(_engine, depot))
+SIMULATOR_IMAGE = "tests.sandbox.engine_sim.image"
 
 
-def _packages(depot: Depot, releases: Iterable[str]) -> None:
+def simulator_image() -> str:
+    """Give the local image of the engine simulator, building it if need be."""
+    with step("building the engine simulator's image"):
+        # In a process of its own, so that what debootstrap and pip say stays off the terminal.
+        built = run(
+            [sys.executable, "-m", SIMULATOR_IMAGE], deadline=BUILD_DEADLINE, cwd=REPOSITORY
+        )
+    return built.out.split()[-1]
+
+
+@dataclass(frozen=True)
+class Supply:
+    """What the depot holds for hosts with one engine: its image, and the model that it serves."""
+
+    engine: str
+    repository: str
+    image: Callable[[], str]
+    model: str
+    make_model: Callable[[Path], None]
+    gated: bool
+
+
+SUPPLIES = (
+    # Gated, so that downloading it takes the token.
+    Supply("tgi", "stoker/tgi-sim", simulator_image, "stoker/tiny-llama", make_tiny, gated=True),
+    Supply(
+        "vllm",
+        "stoker/vllm-cpu",
+        vllm_cpu.build,
+        "HuggingFaceTB/SmolLM2-135M-Instruct",
+        make_smollm2,
+        gated=False,
+    ),
+)
+
+
+def make(depot: Depot, hosts: Iterable[HostLayout]) -> None:
+    """Make what `hosts` will need, leaving what is up to date alone; the depot need not run yet."""
+    hosts = tuple(hosts)
+    calls: list[Callable[[], object]] = [
+        partial(_packages, depot, sorted({host.release for host in hosts}))
+    ]
+    for supply in _wanted(hosts):
+        calls += [supply.image, partial(_model, depot, supply)]
+    together(*calls)
+
+
+def push(depot: Depot, hosts: Iterable[HostLayout]) -> None:
+    """Push the engine images that `hosts` will need to the running depot."""
+    for supply in _wanted(hosts):
+        depot.push(supply.image(), supply.repository, supply.engine)
+
+
+def _wanted(hosts: Iterable[HostLayout]) -> list[Supply]:
+    engines = {host.engine for host in hosts}
+    return [supply for supply in SUPPLIES if supply.engine in engines]
+
+
+def _packages(depot: Depot, releases: list[str]) -> None:
     library = nvml.build(depot.layout.directory / "nvml")
     secret = depot.layout.directory / "apt-key.asc"
     fingerprint = ensure_packages(depot.root / "apt", secret, library, nvml.SMI, releases)
     depot.describe(apt_key_fingerprint=fingerprint)
 
 
-def _engine(depot: Depot) -> None:
-    with step("building the engine simulator's image, unless it is there"):
-        # In a process of its own, so that what debootstrap and pip say does not reach the terminal.
-        built = run([sys.executable, "-m", ENGINE_IMAGE], deadline=BUILD_DEADLINE, cwd=REPOSITORY)
-    depot.push(built.out.split()[-1], ENGINE_REPOSITORY, "tgi")
-
-
-def _model(depot: Depot) -> None:
-    """The tiny model is gated, so that downloading it takes the token."""
-    if depot.has_model(MODEL):
+def _model(depot: Depot, supply: Supply) -> None:
+    if depot.has_model(supply.model):
         return
-    with tempfile.TemporaryDirectory(prefix="stoker-model-") as scratch:
-        make_tiny(Path(scratch) / "model")
-        depot.add_model(MODEL, Path(scratch) / "model", gated=True)
+    # Beside the depot's own files: what lies on one file system can be linked instead of copied.
+    with tempfile.TemporaryDirectory(dir=depot.layout.directory, prefix="model-") as scratch:
+        made = Path(scratch) / "model"
+        supply.make_model(made)
+        depot.add_model(supply.model, made, gated=supply.gated)

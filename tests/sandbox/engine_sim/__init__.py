@@ -1,7 +1,11 @@
 """A stand-in for an LLM engine: same flags, logs, processes, HTTP and ways to fail; no model.
 
 Run it with ``python -m tests.sandbox.engine_sim [FLAGS]`` or from the image that ``image.build()``
-makes. The modules here know batches, faults and processes; what one engine looks like from outside
-lives in ``dialects/<engine>``. To add an engine: one package there and one line in
+makes. What happens from its start on comes from a file (``settings``); what happens later is
+ordered on its control port, 9999 or STOKER_SIM_CONTROL_PORT (``control``, ``fault_orders``; inside
+the image: ``sim-ctl``).
+
+The modules here know batches, faults and processes; what one engine looks like from outside lives
+in ``dialects/<engine>``. To add an engine: one package there, and its programs' names in
 ``dialects/__init__.py``.
 """

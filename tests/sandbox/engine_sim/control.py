@@ -21,7 +21,9 @@ DEFAULT_PORT = 9999
 class Control:
     """The control server of one engine."""
 
-    def __init__(self, address: tuple[str, int], engine: Engine, board: Board, ledger: Ledger):
+    def __init__(
+        self, address: tuple[str, int], engine: Engine, board: Board, ledger: Ledger
+    ) -> None:
         """Listen at once; OSError when the port is taken."""
         handler = type("Handler", (_Handler,), {"parts": (engine, board, ledger)})
         # Not ThreadingHTTPServer: that one looks its own name up, which can take seconds.
@@ -37,7 +39,7 @@ class _Server(ThreadingTCPServer):
 class _Handler(BaseHTTPRequestHandler):
     parts: tuple[Engine, Board, Ledger]
 
-    def do_GET(self) -> None:  # noqa: N802 - the base class's name
+    def do_GET(self) -> None:
         engine, _, ledger = self.parts
         if self.path == "/state":
             self._reply(200, engine.state())
@@ -46,7 +48,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._reply(404, {"error": f"{self.path}: only /state, /requests and /fault exist"})
 
-    def do_POST(self) -> None:  # noqa: N802 - the base class's name
+    def do_POST(self) -> None:
         engine, board, _ = self.parts
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         try:

@@ -23,6 +23,7 @@ _SUITE = "bookworm"
 _PYTHON = "3.11"  # bookworm's python3
 _APT = ("python3", "ca-certificates")
 _UNNEEDED = ("usr/share/doc", "usr/share/man", "usr/share/locale", "var/cache/apt", "var/lib/apt")
+_HARNESS = "harness.py"
 _PROGRAMS = ("text-generation-launcher", "text-generation-server", "text-generation-router")
 _SCRIPT = """#!/bin/sh
 export PYTHONPATH=/opt:/opt/engine_sim_deps
@@ -58,7 +59,7 @@ def build() -> str:
 def _digest() -> str:
     digest = hashlib.sha256()
     for path in sorted(PACKAGE.rglob("*")):
-        if path.suffix in {".py", ".tsv"}:
+        if path.suffix in {".py", ".tsv"} and path.name != _HARNESS:
             digest.update(f"{path.relative_to(PACKAGE)}\0".encode())
             digest.update(path.read_bytes())
     digest.update(version("aiohttp").encode())
@@ -79,18 +80,23 @@ def _base() -> Path:
         shutil.rmtree(scratch / unneeded)
         (scratch / unneeded).mkdir()
     scratch.chmod(0o755)
-    return scratch.rename(base)
+    try:
+        return scratch.rename(base)
+    except OSError:
+        # Somebody else has just built the same; theirs is as good.
+        shutil.rmtree(scratch)
+        return base
 
 
 def _install(root: Path) -> None:
     dependencies = root / "opt/engine_sim_deps"
-    subprocess.run(
-        [sys.executable, "-m", "pip", "install", "--quiet", "--target", dependencies]
-        + ["--python-version", _PYTHON, "--only-binary=:all:", f"aiohttp=={version('aiohttp')}"],
-        check=True,
-    )
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(dependencies)]
+    wanted = ["--python-version", _PYTHON, "--only-binary=:all:", f"aiohttp=={version('aiohttp')}"]
+    subprocess.run([*pip, *wanted], check=True)
     package = root / "opt/engine_sim"
-    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__", "image.py", _HARNESS)
+    )
     if f"{sys.version_info.major}.{sys.version_info.minor}" == _PYTHON:
         mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
         compileall.compile_dir(root / "opt", quiet=2, invalidation_mode=mode)

@@ -55,7 +55,9 @@ class Log:
     def _json(
         self, now: str, level: str, message: str, span: Mapping[str, str | int]
     ) -> dict[str, Any]:
-        body = {"message": message} if self.flat else {"fields": {"message": message}}
+        body: dict[str, Any] = {"message": message}
+        if not self.flat:
+            body = {"fields": body}
         record = {"timestamp": now, "level": level, **body, "target": self.target}
         if span:
             record |= {"span": dict(span), "spans": [dict(span)]}

@@ -17,6 +17,7 @@ class Model:
     heads: int | None
     kv_heads: int | None
     max_position_embeddings: int | None
+    tokenizer_max_length: int | None
     has_chat_template: bool
 
 
@@ -26,15 +27,15 @@ def read_model(directory: Path) -> Model:
     _load(directory / "tokenizer.json")
     text = config.get("text_config", config)
     heads = text.get("num_attention_heads")
+    tokenizer = _load_optional(directory / "tokenizer_config.json")
     return Model(
         heads=heads,
         kv_heads=text.get("num_key_value_heads", heads),
         max_position_embeddings=text.get("max_position_embeddings"),
-        has_chat_template=any(
-            "chat_template" in _load_optional(directory / name)
-            # Not chat_template.jinja: the router of 3.3 does not look for that file.
-            for name in ("tokenizer_config.json", "chat_template.json")
-        ),
+        tokenizer_max_length=tokenizer.get("model_max_length"),
+        # Not chat_template.jinja: the router of 3.3 does not look for that file.
+        has_chat_template="chat_template" in tokenizer
+        or "chat_template" in _load_optional(directory / "chat_template.json"),
     )
 
 

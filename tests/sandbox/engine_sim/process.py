@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 _PACKAGE = __name__.rpartition(".")[0]
 
@@ -77,6 +78,5 @@ class Child:
 
 
 def rename_self(name: str) -> None:
-    """Show ``name`` as this process's short name (15 characters), as ``ps`` and ``top`` print it."""
-    with open(f"/proc/self/task/{os.getpid()}/comm", "w") as comm:
-        comm.write(name[:15])
+    """Show ``name`` as this process's short name, of which Linux keeps 15 characters."""
+    Path(f"/proc/self/task/{os.getpid()}/comm").write_text(name[:15])

@@ -2,68 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from .board import Board
+from .job import Failure, Job
 from .shard_client import ShardError, Shards
 
-
 _CANNOT_PLACE_PAUSE = 0.02  # seconds
-
-
-@dataclass(frozen=True)
-class Token:
-    """One generated token; ``finish`` is set on the last: "length", "eos" or "stop"."""
-
-    text: str
-    finish: str | None
-
-
-@dataclass(frozen=True)
-class Failure:
-    """The end of a request that did not succeed."""
-
-    message: str
-    lost: bool
-    """True when the loop died with the request in its hands, False for a failed call."""
-
-
-@dataclass(eq=False)
-class Job:
-    """One request on its way through the engine."""
-
-    words: Iterator[str]
-    prompt_tokens: int
-    max_new_tokens: int
-    natural_end: bool
-    """True when the text ends by itself after ``max_new_tokens``, False when it is cut there."""
-    stop: tuple[str, ...] = ()
-    events: asyncio.Queue[Token | Failure] = field(default_factory=asyncio.Queue)
-    queued_at: float = field(default_factory=time.monotonic)
-    started_at: float | None = None
-    generated: int = 0
-    text: str = ""
-    dropped: bool = False
-
-    @property
-    def reserved(self) -> int:
-        """KV cache tokens that the request may come to need."""
-        return self.prompt_tokens + self.max_new_tokens
-
-    def take_token(self) -> bool:
-        """Generate one token; True when it was the last."""
-        word = next(self.words)
-        self.generated += 1
-        self.text += word
-        finish = None
-        if any(stop in self.text for stop in self.stop):
-            finish = "stop"
-        elif self.generated >= self.max_new_tokens:
-            finish = "eos" if self.natural_end else "length"
-        self.events.put_nowait(Token(word, finish))
-        return finish is not None
 
 
 class Observer(Protocol):
@@ -94,7 +39,7 @@ class Observer(Protocol):
         ...
 
 
-class LoopDied(Exception):
+class LoopDeadError(Exception):
     """The batching loop met the fault that ends it."""
 
 
@@ -132,7 +77,7 @@ class Scheduler:
                     self._work.clear()
                     await self._work.wait()
                 await self._turn()
-        except LoopDied:
+        except LoopDeadError:
             for job in self._running:
                 job.events.put_nowait(Failure("", lost=True))
 
@@ -156,9 +101,7 @@ class Scheduler:
             job = self._queue.pop(0)
             free -= job.reserved
             new.append(job)
-        self._observer.batch_formed(
-            len(new), len(self._queue), joined_running=bool(self._running)
-        )
+        self._observer.batch_formed(len(new), len(self._queue), joined_running=bool(self._running))
         for job in new:
             job.started_at = time.monotonic()
         return new
@@ -191,4 +134,4 @@ class Scheduler:
 
     def _die_if_told(self) -> None:
         if self._board.read().router_loop_dead:
-            raise LoopDied
+            raise LoopDeadError

@@ -21,6 +21,10 @@ STARTS = (
 )
 
 
+class SettingsError(Exception):
+    """The file cannot be used; the message names it, the key and what would be right."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """Times in seconds."""
@@ -40,7 +44,7 @@ class Settings:
 
 
 def load_settings(model_id: str, env: Mapping[str, str]) -> Settings:
-    """The settings of the first file found; ValueError names a file that cannot be used."""
+    """The settings of the first file found; SettingsError names what is wrong with it."""
     candidates = [Path(model_id) / "sim-faults.json", Path("/sim-faults.json")]
     if "STOKER_SIM_FAULTS" in env:
         candidates.insert(0, Path(env["STOKER_SIM_FAULTS"]))
@@ -52,19 +56,22 @@ def load_settings(model_id: str, env: Mapping[str, str]) -> Settings:
 
 def parse_settings(text: str, source: str) -> Settings:
     """Settings from JSON text."""
-    raw = json.loads(text)
+    try:
+        raw = json.loads(text)
+    except ValueError as error:
+        raise SettingsError(f"{source}: not valid JSON: {error}") from error
     if not isinstance(raw, dict):
-        raise ValueError(f"{source}: expected a JSON object")
+        raise SettingsError(f"{source}: expected a JSON object")
     known = {field.name: type(field.default) for field in fields(Settings)}
     for name, value in raw.items():
         if name not in known:
-            raise ValueError(f"{source}: unknown key {name}; known: {', '.join(sorted(known))}")
+            raise SettingsError(f"{source}: unknown key {name}; known: {', '.join(sorted(known))}")
         kinds = (int, float) if known[name] is float else (known[name],)
         if not isinstance(value, kinds) or isinstance(value, bool):
-            raise ValueError(f"{source}: {name} must be of type {known[name].__name__}")
+            raise SettingsError(f"{source}: {name} must be of type {known[name].__name__}")
     settings = Settings(**raw)
     if settings.start not in STARTS:
-        raise ValueError(f"{source}: start is {settings.start!r}; one of {', '.join(STARTS)}")
+        raise SettingsError(f"{source}: start is {settings.start!r}; one of {', '.join(STARTS)}")
     if settings.tokens_per_second <= 0:
-        raise ValueError(f"{source}: tokens_per_second must be greater than 0")
+        raise SettingsError(f"{source}: tokens_per_second must be greater than 0")
     return settings

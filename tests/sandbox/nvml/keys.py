@@ -19,6 +19,7 @@ _COMPUTED = (
     ),
 )
 _FAULT = re.compile(r"(return|hang|hang_uninterruptible|delay_ms)\.(nvml[A-Z]\w*|\*)")
+_CALL_VERSION = re.compile(r"(_v\d+|WithFlags)$")
 _NUMBERED = re.compile(
     r"field\.\d+(\.return)?|nvlink\.\d+\.(state|version|error(\.\w+)?|remote)|"
     r"ecc\.(volatile|aggregate)\.(un)?corrected\.(l1|l2|registers|texture|shared|cbu)"
@@ -38,19 +39,24 @@ def defaults() -> dict[str, str]:
     return parse(DEFAULTS.read_text())
 
 
-def check(key: str) -> None:
-    """Raise ValueError, naming the nearest known key, for a key that the simulator won't read."""
-    known = {*defaults(), "nvml_version"}
+def checked(key: str) -> str:
+    """Give the key as it is written: the fault of a call is the fault of all its versions.
+
+    Raises ValueError, naming the nearest known key, for a key that the simulator won't read.
+    """
     in_gpu = _GPU_PREFIX.fullmatch(key)
     name = in_gpu[2] if in_gpu else key
     if _FAULT.fullmatch(name):
-        return
-    if in_gpu:
-        known = {entry.removeprefix("gpu.*.") for entry in known if entry.startswith("gpu.*.")}
-        known.update(IDENTITY, _COMPUTED)
-        if _NUMBERED.fullmatch(name):
-            return
-    if name not in known:
-        near = get_close_matches(name, known, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"the NVML simulator knows no key {key!r}{hint}")
+        return _CALL_VERSION.sub("", key)
+    known = _keys_of_a_gpu() if in_gpu else {*defaults(), "nvml_version"}
+    if name in known or (in_gpu and _NUMBERED.fullmatch(name)):
+        return key
+    near = get_close_matches(name, known, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise ValueError(f"the NVML simulator knows no key {key!r}{hint}")
+
+
+def _keys_of_a_gpu() -> set[str]:
+    prefix = "gpu.*."
+    listed = {key.removeprefix(prefix) for key in defaults() if key.startswith(prefix)}
+    return listed.union(IDENTITY, _COMPUTED)

@@ -45,13 +45,13 @@ class NvmlState:
 
     def set(self, gpu: int | None, key: str, value: Value) -> None:
         """Give a key a value; ValueError for a key that the simulator doesn't know."""
-        name = _full(gpu, key)
-        keys.check(name)
+        name = keys.checked(_full(gpu, key))
         self._change(lambda state: state.update({name: str(value)}))
 
     def unset(self, gpu: int | None, key: str) -> None:
         """Back to the default; no error when it is there already."""
-        self._change(lambda state: state.pop(_full(gpu, key), None))
+        name = keys.checked(_full(gpu, key))
+        self._change(lambda state: state.pop(name, None))
 
     def inject_return(self, function: str, code: int, gpu: int | None = None) -> None:
         """Make a call answer an NVML return code; 0 takes the fault back."""
@@ -111,7 +111,7 @@ class NvmlState:
         self._change(keep_identity)
 
     def _fault(self, kind: str, function: str, value: int, gpu: int | None) -> None:
-        key = f"{kind}.{_unversioned(function)}"
+        key = f"{kind}.{function}"
         if value:
             self.set(gpu, key, value)
         else:
@@ -143,8 +143,7 @@ def write_state(
         state[f"gpu.{index}.uuid"] = gpu_uuid(host, index)
         state[f"gpu.{index}.pci"] = gpu_pci(index)
     for key, value in overrides.items():
-        keys.check(key)
-        state[key] = str(value)
+        state[keys.checked(key)] = str(value)
     path.parent.mkdir(parents=True, exist_ok=True)
     for name in ("nvml.events", "nvml.clients"):
         (path.parent / name).touch()
@@ -155,11 +154,6 @@ def write_state(
 
 def _full(gpu: int | None, key: str) -> str:
     return key if gpu is None else f"gpu.{gpu}.{key}"
-
-
-def _unversioned(function: str) -> str:
-    name, _, version = function.rpartition("_v")
-    return name if name and version.isdigit() else function
 
 
 def _is_identity(key: str) -> bool:

@@ -19,10 +19,10 @@ ARCHIVES = "/var/cache/apt/archives"
 
 
 def ensure(root: Path, secret: Path, nvml: Path, nvidia_smi: Path, releases: Iterable[str]) -> str:
-    """Fill `root` with repositories laid out as the real ones, and `key.asc`; give its fingerprint.
+    """Fill `root` with repositories laid out as the real ones; give the signing key's fingerprint.
 
-    `nvidia/debianNN/x86_64/` and `toolkit/amd64/` are flat, `docker/debian/` has a suite for each of
-    `releases`.
+    `nvidia/debianNN/x86_64/` and `toolkit/amd64/` are flat, `docker/debian/` has a suite for each
+    of `releases`, `key.asc` is the key.
     """
     releases = sorted(releases)
     stamp, fingerprint = root / "stamp", root / "fingerprint"
@@ -68,7 +68,7 @@ def _debian_packages(release: str) -> dict[str, bytes]:
 
 
 def _stamp(nvml: Path, nvidia_smi: Path, releases: list[str]) -> str:
-    """Digest of all inputs: what is served, the code that makes it, and the images it comes from."""
+    """Digest of all inputs: what is served, the code that makes it, the images it comes from."""
     here = Path(__file__).parent
     sources = sorted(path for path in here.rglob("*") if path.is_file() and path.suffix != ".pyc")
     digest = hashlib.sha256()

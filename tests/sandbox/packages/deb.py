@@ -68,7 +68,7 @@ def parse_control(text: str) -> Control:
 
 
 def pack(files: Mapping[str, Entry]) -> bytes:
-    """Make a tar archive as dpkg wants it: `./` before each name, directories before their files."""
+    """Make a tar archive as dpkg wants it: `./` before each name, directories before files."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as tar:
         for directory in _directories(files):

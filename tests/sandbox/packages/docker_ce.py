@@ -1,7 +1,8 @@
 """Docker's own packages, made from Debian's: the same programs under Docker's names. Pure.
 
-Nothing can be downloaded from Docker here, and Debian's docker.io conflicts with docker-ce, so a mere
-stub that depends on it could not be installed. The version is Docker's, the programs' own is Debian's.
+Nothing can be downloaded from Docker here, and Debian's docker.io conflicts with docker-ce, so a
+mere stub that depends on it could not be installed. The package's version is one of Docker's, what
+the programs say of themselves is Debian's.
 """
 
 import io
@@ -65,7 +66,7 @@ def packages(release: str, debian: Mapping[str, bytes]) -> list[bytes]:
             },
         ),
         *(
-            build_plugin(name, version[name])
+            _empty(name, version[name])
             for name in ("docker-buildx-plugin", "docker-compose-plugin")
         ),
     ]
@@ -74,12 +75,12 @@ def packages(release: str, debian: Mapping[str, bytes]) -> list[bytes]:
 def _client(version: str, debian: bytes | None) -> bytes:
     """Debian 12 has the client in docker.io: there the client's package is empty."""
     if debian is None:
-        return build_plugin("docker-ce-cli", version)
+        return _empty("docker-ce-cli", version)
     names = {"Package": "docker-ce-cli", "Version": version}
     return rename([debian], {**names, "Conflicts": "docker-cli", "Replaces": "docker-cli"})
 
 
-def build_plugin(name: str, version: str) -> bytes:
+def _empty(name: str, version: str) -> bytes:
     """Give a package without content: nothing that runs on a host uses these plug-ins."""
     return build(stub(name, version))
 

@@ -23,7 +23,10 @@ def ensure_key(secret: Path) -> None:
 
 
 def sign(secret: Path, releases: Sequence[Path], public: Path) -> str:
-    """Sign each Release file (InRelease, Release.gpg) and write the public key; give its fingerprint."""
+    """Sign each Release file (InRelease, Release.gpg), write the public key; give its fingerprint.
+
+    Fingerprints are 40 upper-case hex digits.
+    """
     with _home() as gpg:
         run([*gpg, "--import", str(secret)])
         for release in releases:

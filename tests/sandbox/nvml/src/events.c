@@ -56,8 +56,8 @@ struct deadline deadline_in(unsigned milliseconds) {
 unsigned deadline_left(const struct deadline *deadline) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    long long left = (deadline->at.tv_sec - now.tv_sec) * 1000LL + (deadline->at.tv_nsec - now.tv_nsec) / 1000000;
-    return left > 0 ? (unsigned)left : 0;
+    long long left = (deadline->at.tv_sec - now.tv_sec) * 1000000000LL + deadline->at.tv_nsec - now.tv_nsec;
+    return left > 0 ? (unsigned)((left + 999999) / 1000000) : 0; /* up: never return early */
 }
 
 struct sim_event_set {

@@ -38,9 +38,7 @@ def plan(flags: Flags, env: Mapping[str, str]) -> Plan:
         raise argument_validation("Only one of `dtype` or `quantize` can be set")
     num_shard = _num_shard(flags, env)
     if num_shard > 1 and flags.text("quantize") == "exl2":
-        raise argument_validation(
-            "Sharding is currently not supported with `exl2` quantization"
-        )
+        raise argument_validation("Sharding is currently not supported with `exl2` quantization")
     for needed in ("ngrok_authtoken", "ngrok_edge"):
         if flags.on("ngrok") and flags.text(needed) is None:
             name = needed.replace("_", "-")

@@ -30,7 +30,7 @@ class Generation:
 
 def read_json(content_type: str, body: bytes) -> dict[str, Any]:
     """The body as an object; BodyError 415, 400 or 422."""
-    if content_type.split(";")[0].strip().lower() != "application/json":
+    if content_type.split(";", maxsplit=1)[0].strip().lower() != "application/json":
         raise BodyError(415, "Expected request with `Content-Type: application/json`")
     try:
         content = json.loads(body)

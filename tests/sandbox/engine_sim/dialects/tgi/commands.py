@@ -44,7 +44,9 @@ def shard_command(flags: Flags, plan: Plan) -> list[str]:
     return command if quantize is None else [*command, "--quantize", quantize]
 
 
-def shard_environment(flags: Flags, plan: Plan, rank: int, env: Mapping[str, str]) -> dict[str, str]:
+def shard_environment(
+    flags: Flags, plan: Plan, rank: int, env: Mapping[str, str]
+) -> dict[str, str]:
     """The launcher's environment, less LOG_LEVEL, with what torch.distributed needs."""
     kept = {key: value for key, value in env.items() if key != "LOG_LEVEL"}
     return kept | {

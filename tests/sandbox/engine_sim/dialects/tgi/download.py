@@ -15,7 +15,7 @@ _GATED = (
     "access it. Please log in."
 )
 _NO_NETWORK = (
-    "requests.exceptions.ConnectionError: (MaxRetryError(\"HTTPSConnectionPool("
+    'requests.exceptions.ConnectionError: (MaxRetryError("HTTPSConnectionPool('
     "host='huggingface.co', port=443): Max retries exceeded with url: /api/models/{model}\"))"
 )
 _NOT_CACHED = (

@@ -70,5 +70,5 @@ def _flag(row: list[str]) -> Flag:
 
 
 def _default(prose: str) -> str | None:
-    first = prose.split(" ")[0].rstrip(":;,")
+    first = prose.split(" ", maxsplit=1)[0].rstrip(":;,")
     return None if first in {"", "none", "auto", "empty", "false"} else first

@@ -1,15 +1,16 @@
 """From a request to its tokens: permit, validation, queue, and the books kept on it."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from ... import ledger as events
 from ...board import Board
+from ...job import Failure, Job, Token
 from ...ledger import Ledger
 from ...logs import Log
 from ...metrics import Metrics
-from ...scheduler import Failure, Job, Scheduler, Token
+from ...scheduler import Scheduler
 from ...words import answer
 from . import errors, names
 from .body import Generation
@@ -58,7 +59,7 @@ class Infer:
 
     async def generate(
         self, request: Generation, timing: Timing, *, stream: bool
-    ) -> AsyncIterator[Token]:
+    ) -> AsyncGenerator[Token, None]:
         """The tokens of one request; InferError for any failure, counted by its kind."""
         self._metrics.count(names.REQUEST_COUNT)
         self._ledger.note(request.request_id, events.RECEIVED)
@@ -74,7 +75,7 @@ class Infer:
 
     async def _run(
         self, request: Generation, timing: Timing, *, stream: bool
-    ) -> AsyncIterator[Token]:
+    ) -> AsyncGenerator[Token, None]:
         permits = request.best_of or 1
         if self._permits < permits or self._board.read().overload:
             raise errors.overloaded()
@@ -92,7 +93,7 @@ class Infer:
                     yield event
                     if event.finish is not None:
                         return
-            except (GeneratorExit, BaseException) as error:
+            except BaseException as error:
                 if not isinstance(error, errors.InferError) and timing.total == 0.0:
                     job.dropped = True
                     self._metrics.count(names.REQUEST_FAILURE, err="dropped")

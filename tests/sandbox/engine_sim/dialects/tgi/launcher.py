@@ -15,7 +15,7 @@ from ...control import DEFAULT_PORT, Control
 from ...ledger import Ledger
 from ...logs import Log
 from ...process import rename_self
-from ...settings import load_settings
+from ...settings import SettingsError, load_settings
 from . import VERSION
 from .arguments import plan
 from .flag_table import load_flags
@@ -44,7 +44,7 @@ def main(argv: list[str]) -> int:
     run_dir = Path(tempfile.mkdtemp(prefix="engine-sim-"))
     try:
         return _run(flags, env | {RUN_DIR_ENV: str(run_dir)}, run_dir, log)
-    except LauncherError as error:
+    except (LauncherError, SettingsError) as error:
         print(f"Error: {error}", file=sys.stderr, flush=True)
         return 1
     finally:

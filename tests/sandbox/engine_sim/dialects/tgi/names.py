@@ -31,7 +31,7 @@ _DURATIONS = (
 def buckets(max_input_tokens: int, max_total_tokens: int) -> Mapping[str, Sequence[float]]:
     """The buckets of every histogram (tgi_request_skipped_tokens has none: it is a summary)."""
     durations = [0.00015 * 1.5**step for step in range(35)]
-    return {name: durations for name in _DURATIONS} | {
+    return dict.fromkeys(_DURATIONS, durations) | {
         "tgi_request_generated_tokens": _linear(max_total_tokens),
         "tgi_request_max_new_tokens": _linear(max_total_tokens),
         "tgi_request_input_length": _linear(max_input_tokens),

@@ -13,6 +13,7 @@ from ...settings import Settings, load_settings
 from .python_log import log
 from .shard_calls import OUT_OF_MEMORY, ShardCalls
 
+
 def run(model_id: str, uds_path: str, quantize: str | None, env: Mapping[str, str]) -> int:
     """Load and serve; exit code 0 for a stop and for an error met while serving, 1 for a bad start.
 

@@ -36,7 +36,7 @@ CRASHES: dict[str, tuple[str, signal.Signals | None]] = {
 """What a dying shard leaves on stderr, and its signal (None: it just ends, with code 0)."""
 
 
-class _CallFailed(Exception):
+class _CallError(Exception):
     """A call that the router gets an error for; ``fatal`` ends the shard soon after."""
 
     def __init__(self, message: str, *, fatal: bool) -> None:
@@ -65,9 +65,13 @@ class ShardCalls:
         server.close()
 
     async def _watch(self) -> None:
-        while not self._board.read().shard_crash or self._board.read().shard_crash_rank != self._rank:
+        while not self._told_to_die():  # noqa: ASYNC110 - the order comes by a file
             await asyncio.sleep(0.05)
         self._die(self._board.read().shard_crash)
+
+    def _told_to_die(self) -> bool:
+        faults = self._board.read()
+        return bool(faults.shard_crash) and faults.shard_crash_rank == self._rank
 
     def _die(self, how: str) -> None:
         trace, number = CRASHES[how]
@@ -79,14 +83,12 @@ class ShardCalls:
         else:
             os.kill(os.getpid(), number)
 
-    async def _connection(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while line := await reader.readline():
             call = json.loads(line)
             try:
                 answer = self._answer(call["method"], call["arguments"])
-            except _CallFailed as error:
+            except _CallError as error:
                 answer = {"error": str(error)}
                 if error.fatal:
                     asyncio.get_running_loop().call_later(0.2, self._stop.set)
@@ -121,14 +123,14 @@ class ShardCalls:
             self._struck = faults.serial
             if faults.next_request == "oom":
                 raise self._out_of_memory("Prefill")
-            raise _CallFailed("ValueError: simulated failure of one batch", fatal=False)
+            raise _CallError("ValueError: simulated failure of one batch", fatal=False)
         seconds = 1 / (faults.tokens_per_second or self._settings.tokens_per_second)
         time.sleep(seconds)
         return {"forward_seconds": seconds * 0.95, "decode_seconds": seconds * 0.05}
 
-    def _out_of_memory(self, method: str) -> _CallFailed:
+    def _out_of_memory(self, method: str) -> _CallError:
         reason = OUT_OF_MEMORY.format(rank=self._rank)
         trace = f"Traceback (most recent call last):\ntorch.OutOfMemoryError: {reason}"
         log(f"Method={method} encountered an error.\n{trace}", "ERROR")
         print(trace, file=sys.stderr, flush=True)
-        return _CallFailed(reason, fatal=True)
+        return _CallError(reason, fatal=True)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Any
 
 from aiohttp import web
@@ -19,7 +19,7 @@ def event(content: Mapping[str, Any]) -> bytes:
 
 async def respond(
     request: web.Request,
-    chunks: AsyncIterator[bytes],
+    chunks: AsyncGenerator[bytes, None],
     headers: Mapping[str, str],
     keepalive_seconds: float,
 ) -> web.StreamResponse:
@@ -29,7 +29,8 @@ async def respond(
     )
     response.headers["X-Accel-Buffering"] = "no"
     await response.prepare(request)
-    async with contextlib.aclosing(_with_silences(chunks, keepalive_seconds)) as paced:
+    paced = _with_silences(chunks, keepalive_seconds)
+    async with contextlib.aclosing(chunks), contextlib.aclosing(paced):
         async for chunk in paced:
             await response.write(_KEEP_ALIVE if chunk is None else chunk)
     await response.write_eof()
@@ -38,7 +39,7 @@ async def respond(
 
 async def _with_silences(
     chunks: AsyncIterator[bytes], seconds: float
-) -> AsyncIterator[bytes | None]:
+) -> AsyncGenerator[bytes | None, None]:
     """The chunks, and None for every ``seconds`` without one."""
     upcoming: asyncio.Task[bytes] | None = None
     try:

@@ -1,0 +1,121 @@
+"""Stand-ins for the agent's edges: they remember what was asked of them, in one journal."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from agent.engines.base import Load
+from agent.errors import ActionError, SourceError
+from agent.model import NodeState
+from agent.reports import Exit, Started
+from agent.sources.engine import Answer, EngineReading
+from agent.sources.nvml import Gpu, NvmlReading
+from agent.store import Store
+
+Journal = list[str]
+
+
+class FakeClock:
+    """A clock that only moves when told."""
+
+    def __init__(self, now: float = 1000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class FakeUnits:
+    """systemd without units: what is restarted runs, what is stopped does not."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+        self.up: dict[str, bool] = {}
+        self.fails = False
+
+    async def running(self, unit: str) -> bool:
+        return self.up.get(unit, False)
+
+    async def restart(self, unit: str, deadline: float) -> None:
+        self.journal.append(f"restart {unit}")
+        if self.fails:
+            raise ActionError(f"systemctl restart {unit}: no")
+        self.up[unit] = True
+
+    async def stop(self, unit: str, deadline: float) -> None:
+        self.journal.append(f"stop {unit}")
+        self.up[unit] = False
+
+
+class FakeGates:
+    """Gates that are only remembered."""
+
+    def __init__(self) -> None:
+        self.open: dict[str, bool] = {}
+
+    def set(self, engine: str, *, is_open: bool) -> None:
+        self.open[engine] = is_open
+
+
+class FakeSource:
+    """A source that shows `value`, or fails with it."""
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+    async def read(self) -> object:
+        if isinstance(self.value, Exception):
+            raise self.value
+        return self.value
+
+
+class JournalStore(Store):
+    """The real store, that also writes into the journal what it was given to keep."""
+
+    def __init__(self, path: Path, journal: Journal) -> None:
+        super().__init__(path)
+        self.journal = journal
+        self.broken = False
+
+    def save(self, state: NodeState) -> None:
+        if self.broken:
+            raise ActionError("no space left")
+        self.journal.append("save")
+        super().save(state)
+
+
+def look(
+    *,
+    running: bool = True,
+    health: Answer = Answer.OK,
+    chat: Answer | None = Answer.OK,
+    in_flight: int | None = 0,
+    started: Started | None = None,
+    ended: Exit | None = None,
+) -> EngineReading:
+    """Return one look at an engine; by default one that serves and is idle."""
+    return EngineReading(
+        running=running,
+        health=health,
+        chat=chat,
+        load=Load(running=in_flight, waiting=0 if in_flight is not None else None),
+        progress=None,
+        started=started,
+        exit=ended,
+    )
+
+
+def gone(ended: Exit | None = None) -> EngineReading:
+    """Return one look at an engine that does not run."""
+    return look(running=False, health=Answer.REFUSED, chat=None, in_flight=None, ended=ended)
+
+
+def nvml(count: int = 1, **facts: object) -> NvmlReading:
+    """Return a poll of `count` GPUs that are well, each with `facts` laid over."""
+    gpus = tuple(
+        Gpu(**{"index": i, "uuid": f"GPU-{i}", "pci": f"00000000:0{i}:00.0", **facts})  # type: ignore[arg-type]
+        for i in range(count)
+    )
+    return NvmlReading(driver="595.91.07", gpus=gpus)
+
+
+unreadable: Callable[[str], SourceError] = SourceError

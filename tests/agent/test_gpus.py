@@ -1,0 +1,40 @@
+import itertools
+
+import pytest
+
+from agent.gpus import Gpu, assign
+
+A, B, C, D = (Gpu(uuid=f"GPU-{letter}", bus=f"0000:0{i}:00.0") for i, letter in enumerate("abcd"))
+WANTED = {"chat": 2, "code": 1}
+
+
+def test_gives_in_the_order_of_bus_ids_whatever_order_nvml_has() -> None:
+    for order in itertools.permutations([A, B, C, D]):
+        assert assign(order, WANTED, {}) == {"chat": ("GPU-a", "GPU-b"), "code": ("GPU-c",)}
+
+
+def test_what_a_running_engine_holds_is_not_given_away() -> None:
+    # chat runs with GPUs of an older spec, and B has fallen off the bus.
+    given = assign([A, C, D], {"chat": 2, "code": 1}, {"chat": ("GPU-c", "GPU-a")})
+    assert given == {"chat": ("GPU-c", "GPU-a"), "code": ("GPU-d",)}
+
+
+def test_an_engine_that_the_spec_no_longer_names_keeps_its_gpus_while_it_runs() -> None:
+    assert assign([A, B], {"code": 1}, {"old": ("GPU-a",)})["code"] == ("GPU-b",)
+
+
+def test_too_few_gives_fewer_never_another_engines() -> None:
+    given = assign([A, B], {"chat": 2, "code": 1}, {})
+    assert given == {"chat": ("GPU-a", "GPU-b"), "code": ()}
+
+
+def test_an_engine_without_gpus_gets_none() -> None:
+    assert assign([A], {"cpu": 0, "gpu": 1}, {}) == {"cpu": (), "gpu": ("GPU-a",)}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_gpu_is_given_twice(seed: int) -> None:
+    wanted = {"x": seed % 3, "y": seed % 4, "z": seed % 2}
+    held = {"y": ("GPU-b",)} if seed % 5 else {}
+    given = [uuid for uuids in assign([D, B, A, C], wanted, held).values() for uuid in uuids]
+    assert len(given) == len(set(given))

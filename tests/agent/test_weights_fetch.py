@@ -1,0 +1,178 @@
+"""Retries, second fetches and locks, against a Hub in memory."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from agent import manifest
+from agent.errors import ActionError
+from agent.weights.fetch import DELAYS, Fetch, World
+from agent.weights.plan import File, wanted
+from agent.weights.trouble import Asked
+from agent.weights.verify import verify
+
+ASKED = Asked(hub="https://hub.example", repo="org/name", commit="c" * 40, token=False)
+CONTENT = {"a.safetensors": b"weights", "config.json": b"{}", "model.py": b"code"}
+
+
+def blob(content: bytes) -> str:
+    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+
+
+LISTING = tuple(
+    File(
+        path=path,
+        size=len(content),
+        blob=blob(content),
+        sha256=hashlib.sha256(content).hexdigest() if path.endswith("safetensors") else None,
+    )
+    for path, content in CONTENT.items()
+)
+
+
+class FakeHub:
+    """`troubles` are raised by the next downloads; the next `spoilt` ones bring wrong bytes."""
+
+    def __init__(self) -> None:
+        self.content = dict(CONTENT)
+        self.troubles: list[Exception] = []
+        self.spoilt = 0
+        self.fetched: list[str] = []
+
+    def check(self) -> None:
+        return
+
+    def listing(self) -> tuple[File, ...]:
+        return tuple(file for file in LISTING if file.path in self.content)
+
+    def download(self, directory: Path, *, code: bool) -> None:
+        if self.troubles:
+            raise self.troubles.pop(0)
+        for file in wanted(self.listing(), code=code):
+            if not (directory / file.path).exists():
+                self.fetched.append(file.path)
+                good = self.content[file.path]
+                (directory / file.path).write_bytes(good[::-1] if self.spoilt else good)
+        self.spoilt = max(0, self.spoilt - 1)
+
+
+class Site:
+    def __init__(self, directory: Path) -> None:
+        self.hub = FakeHub()
+        self.directory = directory / "org--name" / ASKED.commit
+        self.said: list[str] = []
+        self.pauses: list[float] = []
+        self.free: Callable[[Path], int] = lambda _: 10**9
+
+    def fetch(self, *, code: bool = False) -> None:
+        world = World(hub=self.hub, free=self.free, say=self.said.append, pause=self.pauses.append)
+        Fetch(ASKED, self.directory, world, code=code).run()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return Site(tmp_path)
+
+
+def test_leaves_the_files_and_a_manifest_and_nothing_else(site: Site) -> None:
+    site.fetch()
+    left = {path.name for path in site.directory.iterdir()}
+    assert left == {"a.safetensors", "config.json", manifest.NAME}
+    made = manifest.load(site.directory)
+    assert made.files["a.safetensors"].sha256 == hashlib.sha256(b"weights").hexdigest()
+    assert (made.repo, made.commit, made.size) == ("org/name", ASKED.commit, 9)
+    assert not site.directory.with_name(ASKED.commit + ".partial").exists()
+
+
+def test_complete_weights_ask_nobody(site: Site) -> None:
+    site.fetch()
+    site.hub.troubles = [AssertionError("the Hub was asked")]
+    site.fetch()
+    assert "complete already" in site.said[-1]
+
+
+def test_a_file_that_was_cut_off_is_fetched_again_alone(site: Site) -> None:
+    site.fetch()
+    (site.directory / "a.safetensors").write_bytes(b"weig")
+    site.hub.fetched.clear()
+    site.fetch()
+    assert site.hub.fetched == ["a.safetensors"]
+    assert manifest.quick_fault(site.directory) is None
+
+
+def test_code_is_added_once_it_is_trusted(site: Site) -> None:
+    site.fetch()
+    site.fetch(code=True)
+    assert (site.directory / "model.py").read_bytes() == b"code"
+    site.hub.fetched.clear()
+    site.fetch(code=False)
+    assert site.hub.fetched == []
+
+
+def test_an_interrupted_fetch_goes_on_with_what_is_there(site: Site) -> None:
+    site.hub.troubles = [KeyError("killed")]
+    with pytest.raises(ActionError):
+        site.fetch()
+    partial = site.directory.with_name(ASKED.commit + ".partial")
+    (partial / "a.safetensors").write_bytes(b"weights")
+    site.fetch()
+    assert site.hub.fetched == ["config.json"]
+
+
+def test_passing_trouble_is_waited_out(site: Site) -> None:
+    site.hub.troubles = [httpx2.ConnectError("refused"), httpx2.ReadError("reset")]
+    site.fetch()
+    assert site.pauses == [*DELAYS[:2]]
+    assert manifest.quick_fault(site.directory) is None
+
+
+def test_trouble_that_does_not_pass_is_given_up(site: Site) -> None:
+    site.hub.troubles = [httpx2.ConnectError("refused") for _ in range(99)]
+    with pytest.raises(ActionError, match=r"hub\.example cannot be reached"):
+        site.fetch()
+    assert site.pauses == [*DELAYS]
+
+
+def test_a_file_that_came_wrong_is_fetched_once_more(site: Site) -> None:
+    site.hub.spoilt = 1
+    site.fetch()
+    assert site.hub.fetched.count("a.safetensors") == 2
+    assert (site.directory / "a.safetensors").read_bytes() == b"weights"
+
+
+def test_a_file_that_comes_wrong_twice_is_never_served(site: Site) -> None:
+    site.hub.spoilt = 2
+    with pytest.raises(ActionError, match=r"a\.safetensors.*after a second fetch"):
+        site.fetch()
+    assert not site.directory.exists()
+
+
+def test_a_disk_that_is_too_small_is_said_before_the_first_byte(site: Site) -> None:
+    site.free = lambda _: 9
+    with pytest.raises(ActionError, match="no room for the weights"):
+        site.fetch()
+    assert site.hub.fetched == []
+
+
+def test_pickled_weights_are_refused(site: Site) -> None:
+    del site.hub.content["a.safetensors"]
+    with pytest.raises(ActionError, match=r"no \.safetensors"):
+        site.fetch()
+
+
+@pytest.mark.parametrize("path", CONTENT)
+def test_one_flipped_bit_is_found_in_any_file(tmp_path: Path, path: str) -> None:
+    for name, content in CONTENT.items():
+        (tmp_path / name).write_bytes(content)
+    assert verify(tmp_path, LISTING)[1] == []
+    flipped = bytearray(CONTENT[path])
+    flipped[0] ^= 1
+    (tmp_path / path).write_bytes(flipped)
+    assert verify(tmp_path, LISTING)[1] == [path]
+
+
+def test_a_missing_file_is_found(tmp_path: Path) -> None:
+    assert verify(tmp_path, LISTING)[1] == [*CONTENT]

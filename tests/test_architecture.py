@@ -1,0 +1,82 @@
+"""The boundaries that the design rests on, read off the imports."""
+
+import ast
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agent.checks import CHECKS
+from agent.engines import ENGINES
+
+ROOT = Path(__file__).resolve().parents[1]
+WORLD = {"asyncio", "time", "os", "random", "subprocess", "socket", "aiohttp", "pynvml", "docker"}
+PURE = [
+    "agent/model.py",
+    "agent/decide.py",
+    "agent/conditions.py",
+    "agent/observe.py",
+    "agent/spec.py",
+    "agent/flat.py",
+    "agent/rules.py",
+    "agent/snapshot.py",
+    "agent/show.py",
+    "agent/runner/course.py",
+    "fleet/applying.py",
+    "fleet/rollout.py",
+    "fleet/gateway.py",
+    "fleet/fitness.py",
+    "fleet/keys.py",
+    *(str(p.relative_to(ROOT)) for p in sorted((ROOT / "agent/engines").glob("*.py"))),
+    *(str(p.relative_to(ROOT)) for p in sorted((ROOT / "agent/checks").glob("[a-z]*.py"))),
+    *(str(p.relative_to(ROOT)) for p in sorted((ROOT / "agent/xid").glob("*.py"))),
+]
+
+
+def imports(path: Path) -> set[str]:
+    """Top-level names of everything that a file imports."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.split(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_pure_modules_do_not_touch_the_world(name: str) -> None:
+    assert not imports(ROOT / name) & WORLD
+
+
+def test_agent_never_imports_the_deploy() -> None:
+    for path in (ROOT / "agent").rglob("*.py"):
+        assert not imports(path) & {"fleet", "pyinfra", "jinja2", "tests"}, path
+
+
+def test_the_serving_process_never_loads_the_driver_library_or_heavy_ones() -> None:
+    program = "import sys, agent.__main__; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert not {"pynvml", "docker", "huggingface_hub"} & set(done.stdout.split())
+
+
+def test_every_check_is_registered() -> None:
+    files = {p.stem for p in (ROOT / "agent/checks").glob("[a-z]*.py")} - {"base"}
+    assert {check.name for check in CHECKS} == files
+
+
+def test_every_engine_is_registered() -> None:
+    for kind, engine in ENGINES.items():
+        assert importlib.import_module(f"agent.engines.{kind}")
+        assert engine.kind == kind
+
+
+def test_no_test_patches_modules() -> None:
+    for path in (ROOT / "tests").rglob("*.py"):
+        if path != Path(__file__):
+            assert "mock" not in imports(path), path
+            assert "monkeypatch.setattr" not in path.read_text(), path
