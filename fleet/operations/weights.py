@@ -14,12 +14,12 @@ _COMPLETE = (
     'print(quick_fault(Path(sys.argv[1]), code=sys.argv[2] == "code") or "complete")'
 )
 
-# The unit takes the token in when it starts and removes the file; the trap is for a unit that does
-# not start. What the program said last was written for the operator.
+# The unit removes the token when it ends; the trap is for a unit that does not start. What the
+# program said last was written for the operator.
 _FETCH = r"""
-umask 077; token=/run/stoker/secrets/$engine.hf-token
-trap 'rm -f "$token"' EXIT HUP TERM
-cat >"$token"
+umask 077; directory=/run/stoker/secrets/$engine
+trap 'rm -rf "$directory"' EXIT HUP TERM
+mkdir -p "$directory" && cat >"$directory/hf-token"
 systemctl start "$unit" 2>/dev/null && exit 0
 run=$(systemctl show -p InvocationID --value "$unit")
 journalctl -q -o cat -n 3 "_SYSTEMD_INVOCATION_ID=$run" >&2

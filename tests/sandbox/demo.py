@@ -60,7 +60,8 @@ def _show(fleet: Fleet, *, real: bool) -> list[str]:
 
 def _deploy(fleet: Fleet, names: list[str]) -> None:
     pyinfra = Path(sys.executable).with_name("pyinfra")
-    command = [str(pyinfra), "inventory/sandbox.py", "deploy.py", "-y", "--limit", ",".join(names)]
+    command = [str(pyinfra), "inventory/sandbox.py", "deploy.py", "-y"]
+    command += [part for name in names for part in ("--limit", name)]
     environment = {**os.environ, "STOKER_SANDBOX": str(fleet.directory)}
     done = subprocess.run(
         command, cwd=REPOSITORY, env=environment, check=False, stdin=subprocess.DEVNULL

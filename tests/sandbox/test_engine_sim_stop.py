@@ -6,7 +6,7 @@ from tests.sandbox.engine_sim.harness import running, wait_for
 
 
 def test_sigterm_closes_the_port_at_once_and_lets_a_stream_finish(tmp_path: Path) -> None:
-    with running(tmp_path, tokens_per_second=50) as engine:
+    with running(tmp_path, tokens_per_second=5) as engine:
         body = {"inputs": "hello", "parameters": {"max_new_tokens": 40}}
         stream = engine.open("/generate_stream", body)
         stream.readline()
@@ -15,6 +15,7 @@ def test_sigterm_closes_the_port_at_once_and_lets_a_stream_finish(tmp_path: Path
         wait_for(lambda: not engine.is_listening(), "port closed")
         assert engine.process.poll() is None
         engine.process.terminate()  # a second one changes nothing
+        engine.fault(kind="slow", tokens_per_second=200)
         rest = stream.read().decode()
 
         assert rest.count("data: ") == 39

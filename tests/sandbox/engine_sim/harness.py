@@ -2,19 +2,20 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from typing import Any
 
 _REPOSITORY = Path(__file__).parents[3]
-DEADLINE = 10.0  # seconds, for anything that is waited for
+DEADLINE = 30.0  # seconds, for anything that is waited for; ample for a busy machine
 
 
 def make_model(directory: Path, *, heads: int = 4, kv_heads: int = 2) -> Path:
@@ -86,6 +87,7 @@ class Simulator:
             "PROMETHEUS_PORT": str(free_port()),
             "HOSTNAME": "127.0.0.1",
             "SHARD_UDS_PATH": str(self.directory / "shard"),
+            "TMPDIR": str(self.directory),
             "JSON_OUTPUT": "true",
             "NVIDIA_VISIBLE_DEVICES": "GPU-1,GPU-2",
         }
@@ -99,10 +101,14 @@ class Simulator:
         return self.process.wait(timeout=DEADLINE)
 
     def end(self) -> None:
-        """Kill it and its children, which are in groups of their own."""
-        if self.process.poll() is None:
-            self.fault(kind="exit_code", code=9)
-            self.wait()
+        """Kill it and its children; these are in groups of their own, and may have outlived it."""
+        self.process.kill()
+        self.process.wait()
+        for command in Path("/proc").glob("[0-9]*/cmdline"):
+            with suppress(OSError):  # ended meanwhile
+                text = command.read_text()
+                if "engine_sim" in text and f"{self.directory}/" in text:
+                    os.kill(int(command.parent.name), signal.SIGKILL)
 
     @property
     def log(self) -> str:

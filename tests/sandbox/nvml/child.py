@@ -1,9 +1,9 @@
 """Runs the real pynvml on requests from standard input, one JSON object a line, each in a thread.
 
 Request: {"id": 1, "call": "nvmlDeviceGetName", "arguments": [{"gpu": 0}]}. An argument is a plain
-value, {"gpu": number} (a handle, opened once), {"set": name} (an event set, created once), or
-{"struct": class name} (its members are the reply). Reply: {"id": 1, "value": ...} or
-{"id": 1, "code": 15}.
+value, {"gpu": number} (a handle, opened once), {"pci": number} (that GPU's address), {"set": name}
+or {"system set": version} (created once), {"array": class name, "length": number}, or {"struct":
+class name} (its members are the reply). Reply: {"id": 1, "value": ...} or {"id": 1, "code": 15}.
 """
 
 import ctypes
@@ -34,20 +34,34 @@ class Child:
             print(line, flush=True)
 
     def _call(self, name: str, arguments: list[Any]) -> Any:
-        real = [self._argument(argument) for argument in arguments]
-        byref = [ctypes.byref(a) if isinstance(a, ctypes.Structure) else a for a in real]
-        result = getattr(pynvml, name)(*byref)
-        structures = [a for a in real if isinstance(a, ctypes.Structure)]
-        return _plain(structures[0] if structures else result)
+        filled = [
+            getattr(pynvml, argument["struct"])()
+            for argument in arguments
+            if isinstance(argument, dict) and "struct" in argument
+        ]
+        unused = iter(filled)
+        real = [
+            ctypes.byref(next(unused))
+            if isinstance(argument, dict) and "struct" in argument
+            else self._argument(argument)
+            for argument in arguments
+        ]
+        result = getattr(pynvml, name)(*real)
+        return _plain(filled[0] if filled else result)
 
     def _argument(self, argument: Any) -> Any:
         match argument:
             case {"gpu": index}:
                 return self._keep(f"gpu {index}", lambda: pynvml.nvmlDeviceGetHandleByIndex(index))
+            case {"pci": index}:
+                handle = self._argument({"gpu": index})
+                return self._keep(f"pci {index}", lambda: pynvml.nvmlDeviceGetPciInfo(handle))
             case {"set": name}:
                 return self._keep(f"set {name}", pynvml.nvmlEventSetCreate)
-            case {"struct": name}:
-                return getattr(pynvml, name)()
+            case {"system set": version}:
+                return self._keep("system", lambda: pynvml.nvmlSystemEventSetCreate(version))
+            case {"array": name, "length": length}:
+                return (getattr(pynvml, name) * length)()
         return argument
 
     def _keep(self, name: str, make: Callable[[], Any]) -> Any:
@@ -64,6 +78,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (ctypes.Structure, ctypes.Union)):
         names = [field[0] for field in value._fields_]
         return {name: _plain(getattr(value, name)) for name in names}
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
     if hasattr(value, "__dict__"):
         return {name: _plain(item) for name, item in vars(value).items()}
     return value if isinstance(value, (int, float, str, type(None))) else repr(value)

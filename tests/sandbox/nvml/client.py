@@ -25,6 +25,11 @@ def gpu(index: int) -> dict[str, int]:
     return {"gpu": index}
 
 
+def pci(index: int) -> dict[str, int]:
+    """Argument: the PCI address of a GPU, asked at its first use and kept."""
+    return {"pci": index}
+
+
 def events(name: str = "set") -> dict[str, str]:
     """Argument: the event set of that name, created at its first use."""
     return {"set": name}

@@ -12,6 +12,8 @@ cat > /usr/sbin/sandbox-init <<'END'
 # Containers share the kernel's boot id: give this boot its own, as a real reboot would.
 cat /proc/sys/kernel/random/uuid > /run/boot_id
 mount --bind /run/boot_id /proc/sys/kernel/random/boot_id
+# A real machine's root is shared; without it credentials (LoadCredential) do not reach services.
+mount --make-rshared /
 exec /sbin/init
 END
 chmod 0755 /usr/sbin/sandbox-init

@@ -11,7 +11,7 @@
 
 #include "nvml_abi.h"
 
-enum { MAX_GPUS = 16, MAX_KEY = 128, MAX_PATH = 4096, POLL_MS = 3 };
+enum { MAX_GPUS = 16, MAX_KEY = 128, MAX_PATH = 4096, POLL_MS = 5 };
 
 /* --- state.c: the state file, read again whenever it changed --- */
 void state_refresh(void);
