@@ -6,4 +6,6 @@ from fleet import guard, ssh_tuning
 
 config.REQUIRE_PYINFRA_VERSION = "~=3.10.0"
 ssh_tuning.no_delay()
+ssh_tuning.quiet()
+guard.answer_questions()
 guard.refuse_empty_runs()

@@ -28,7 +28,7 @@ from agent.sdnotify import notify
 from agent.snapshot import Published
 from agent.sources import Sources
 from agent.sources.engine import EngineSource
-from agent.sources.nvml import NvmlSource
+from agent.sources.nvml import NoGpus, NvmlSource
 from agent.sources.pci import PciSource
 from agent.sources.units import Systemd
 from agent.spec import HostSpec, load
@@ -56,7 +56,7 @@ def main() -> int:
 async def serve(spec: HostSpec, paths: Paths) -> None:
     """Serve until SIGTERM or SIGINT."""
     published = Published()
-    nvml = NvmlSource()
+    nvml = NvmlSource() if spec.driver.gpu_count else None
     async with aiohttp.ClientSession(trust_env=False) as http:
         loop = _loop(spec, paths, published, nvml, http)
         loop.begin()
@@ -68,21 +68,22 @@ async def serve(spec: HostSpec, paths: Paths) -> None:
             ),
         ):
             _tell_what_runs(paths)
-            notify("READY=1", "STATUS=looking for the first time")
+            notify("STATUS=looking for the first time")
             turning = asyncio.create_task(loop.run(_alive))
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, turning.cancel)
             asyncio.get_running_loop().add_signal_handler(signal.SIGINT, turning.cancel)
             with contextlib.suppress(asyncio.CancelledError):
                 await turning
             notify("STOPPING=1")
-    nvml.close()
+    if nvml:
+        nvml.close()
 
 
 def _loop(
     spec: HostSpec,
     paths: Paths,
     published: Published,
-    nvml: NvmlSource,
+    nvml: NvmlSource | None,
     http: aiohttp.ClientSession,
 ) -> Loop:
     units = Systemd()
@@ -96,7 +97,7 @@ def _loop(
         spec_digest=hashlib.sha256(spec.dump()).hexdigest()[:16],
         version=agent.__version__,
         boot=boot_identity(),
-        sources=Sources(engines, nvml, PciSource()),
+        sources=Sources(engines, nvml or NoGpus(), PciSource()),
         store=Store(paths.state / "agent" / "state.json"),
         converger=Converger(units, FileGates(paths), act_deadline=longest + 60.0),
         published=published,
@@ -131,7 +132,8 @@ async def _open(path: Path, runner: web.AppRunner) -> None:
 
 
 def _alive(status: str) -> None:
-    notify("WATCHDOG=1", f"STATUS={status}")
+    """Ready means that the first tick has ended: from then on `stokerctl` gets an answer."""
+    notify("READY=1", "WATCHDOG=1", f"STATUS={status}")
 
 
 def _tell_what_runs(paths: Paths) -> None:

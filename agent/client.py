@@ -3,12 +3,15 @@
 import http.client
 import json
 import socket
+from typing import TypeVar
 
 import msgspec
 
 from agent.errors import StokerError
 from agent.model import EngineState, Verb
 from agent.snapshot import Snapshot
+
+R = TypeVar("R", bound=msgspec.Struct)
 
 
 class UnreachableError(StokerError):
@@ -27,12 +30,12 @@ class Agent:
 
     def status(self) -> Snapshot:
         """Return the latest snapshot; raise `UnreachableError` or `RefusedError`."""
-        return msgspec.json.decode(self._call("GET", "/v1/status"), type=Snapshot)
+        return _decode(self._call("GET", "/v1/status"), Snapshot)
 
     def ask(self, verb: Verb, engine: str, by: str, reason: str) -> EngineState:
         """Ask for `verb` and return the engine's state right after it."""
         body = json.dumps({"engine": engine, "by": by, "reason": reason})
-        return msgspec.json.decode(self._call("POST", f"/v1/{verb}", body), type=EngineState)
+        return _decode(self._call("POST", f"/v1/{verb}", body), EngineState)
 
     def _call(self, method: str, path: str, body: str | None = None) -> bytes:
         connection = _Connection(self._path, self._timeout)
@@ -63,6 +66,16 @@ class _Connection(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
         self.sock.connect(self._unix_path)
+
+
+def _decode(content: bytes, kind: type[R]) -> R:
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except msgspec.DecodeError as error:
+        raise UnreachableError(
+            f"the agent's answer is not understood ({error}); it may run an older version: "
+            "systemctl restart stoker-agent"
+        ) from error
 
 
 def _error(content: bytes) -> str:

@@ -12,7 +12,8 @@ from aiohttp import web
 from msgspec import Meta
 
 from agent import api
-from agent.model import EngineState, Requested, Verb
+from agent.errors import ActionError
+from agent.model import AGENT, EngineState, Requested, Verb
 from agent.snapshot import Published
 
 
@@ -28,7 +29,7 @@ class Obeys(Protocol):
     """Who carries requests out: the loop."""
 
     def request(self, name: str, asked: Requested) -> EngineState:
-        """Carry out what was asked and return the engine's state after it."""
+        """Carry out what was asked and return the engine's state after it, or `ActionError`."""
 
 
 def application(
@@ -52,7 +53,12 @@ def _handler(
         if ask.engine not in engines:
             known = ", ".join(sorted(engines))
             return _json(404, {"error": f"no engine {ask.engine!r} here; there are: {known}"})
-        state = loop.request(ask.engine, Requested(verb=verb, by=ask.by, reason=ask.reason))
+        if ask.by == AGENT:
+            return _json(400, {"error": f"by = {AGENT!r} is the agent itself; say who asks"})
+        try:
+            state = loop.request(ask.engine, Requested(verb=verb, by=ask.by, reason=ask.reason))
+        except ActionError as error:
+            return _json(503, {"error": str(error)})
         return _json(202, state)
 
     return handle

@@ -6,7 +6,8 @@ levels: what a phase wants is made true on every tick.
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +17,8 @@ from agent.paths import Paths, engine_unit
 from agent.sources.units import Units
 
 log = logging.getLogger("stoker.converge")
+
+Act = Callable[[str, float], Awaitable[None]]  # on a unit, within seconds
 
 
 class Gates(Protocol):
@@ -49,39 +52,70 @@ class Converger:
     def __init__(self, units: Units, gates: Gates, act_deadline: float) -> None:
         self._units, self._gates, self._deadline = units, gates, act_deadline
         self._acts: dict[str, asyncio.Task[None]] = {}
+        self._queued: set[str] = set()
+        self._retiring: set[asyncio.Task[None]] = set()
+        self._ended: Counter[str] = Counter()
 
     def busy(self, engine: str) -> bool:
         """Say whether a start or stop of the engine is under way."""
         return engine in self._acts
 
+    def ended(self, engine: str) -> int:
+        """Return how many acts on the engine have ended: a look during one tells nothing."""
+        return self._ended[engine]
+
     def gate(self, engine: str, phase: Phase) -> None:
         """Open or close the gate as the phase wants."""
-        try:
-            self._gates.set(engine, is_open=DESIRED[phase].gate_open)
-        except ActionError as error:
-            log.error("gate of %s: %s", engine, error)
+        self._set(engine, is_open=DESIRED[phase].gate_open)
 
     def start(self, engine: str) -> None:
-        """Begin to (re)start the engine; an act under way is left to end first."""
-        if not self.busy(engine):
-            self._begin(engine, self._units.restart(engine_unit(engine), self._deadline))
+        """Begin to (re)start the engine; after the act under way, of which one is enough."""
+        if engine in self._queued:
+            return
+        before = {*self._retiring}  # an engine that goes frees its GPUs and its port
+        if under_way := self._acts.get(engine):
+            before.add(under_way)
+            self._queued.add(engine)
+        self._begin(engine, self._units.restart, before)
 
     def settle(self, engine: str, phase: Phase, *, running: bool | None) -> None:
         """Stop the engine if its phase wants that and it is seen to run."""
         if running and DESIRED[phase].stopped and not self.busy(engine):
-            self._begin(engine, self._units.stop(engine_unit(engine), self._deadline))
+            self._begin(engine, self._units.stop)
 
-    async def drain(self) -> None:
-        """Wait for the acts under way (in tests and at the end of the program)."""
+    def retire(self, engine: str) -> None:
+        """Shut out and stop an engine that the spec does not have any more."""
+        self._set(engine, is_open=False)
+        task = self._begin(engine, self._units.stop)
+        self._retiring.add(task)
+        task.add_done_callback(self._retiring.discard)
+
+    async def settled(self) -> None:
+        """Wait for the acts under way."""
         await asyncio.gather(*self._acts.values(), return_exceptions=True)
 
-    def _begin(self, engine: str, act: Awaitable[None]) -> None:
-        self._acts[engine] = asyncio.create_task(self._guard(engine, act))
-
-    async def _guard(self, engine: str, act: Awaitable[None]) -> None:
+    def _set(self, engine: str, *, is_open: bool) -> None:
         try:
-            await act
+            self._gates.set(engine, is_open=is_open)
+        except ActionError as error:
+            log.error("gate of %s: %s", engine, error)
+
+    def _begin(
+        self, engine: str, act: Act, before: Collection[asyncio.Task[None]] = ()
+    ) -> asyncio.Task[None]:
+        task = asyncio.create_task(self._do(engine, act, before))
+        self._acts[engine] = task
+        return task
+
+    async def _do(self, engine: str, act: Act, before: Collection[asyncio.Task[None]]) -> None:
+        try:
+            if before:
+                await asyncio.wait(before)
+            self._queued.discard(engine)
+            await act(engine_unit(engine), self._deadline)
         except ActionError as error:
             log.error("engine %s: %s", engine, error)
         finally:
-            del self._acts[engine]
+            self._ended[engine] += 1
+            if self._acts.get(engine) is asyncio.current_task():
+                del self._acts[engine]

@@ -9,7 +9,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -26,14 +26,16 @@ GOALS = {
 }
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command."""
+def main(
+    arguments: Sequence[str] | None = None, pause: Callable[[float], None] = time.sleep
+) -> int:
+    """Run one command; `pause` passes the seconds between two looks of a wait."""
     options = _parser().parse_args(arguments)
     agent = client.Agent(options.socket)
     try:
         if options.command == "status":
             return _status(agent, as_json=options.json)
-        return _ask(agent, Verb(options.command), options)
+        return _ask(agent, Verb(options.command), options, pause)
     except StokerError as error:
         print(f"stokerctl: {error}", file=sys.stderr)
         return 1
@@ -74,7 +76,9 @@ def _status(agent: client.Agent, *, as_json: bool) -> int:
     return 0
 
 
-def _ask(agent: client.Agent, verb: Verb, options: argparse.Namespace) -> int:
+def _ask(
+    agent: client.Agent, verb: Verb, options: argparse.Namespace, pause: Callable[[float], None]
+) -> int:
     known = list(agent.status().engines)
     names = [options.engine] if options.engine else known
     for name in names:
@@ -82,7 +86,7 @@ def _ask(agent: client.Agent, verb: Verb, options: argparse.Namespace) -> int:
     failed = []
     if options.wait:
         late = time.monotonic() + options.wait
-        failed = [name for name in names if not _wait(agent, verb, name, late)]
+        failed = [name for name in names if not _wait(agent, verb, name, late, pause)]
     states = {name: agent.status().engines[name].state for name in names}
     for name, state in states.items():
         if options.json:
@@ -92,22 +96,28 @@ def _ask(agent: client.Agent, verb: Verb, options: argparse.Namespace) -> int:
     return 3 if failed else 0
 
 
-def _wait(agent: client.Agent, verb: Verb, name: str, late: float) -> bool:
+def _wait(
+    agent: client.Agent, verb: Verb, name: str, late: float, pause: Callable[[float], None]
+) -> bool:
     """Follow the engine until it is where the verb leads; say why it is not, on stderr."""
     told = ""
     while time.monotonic() < late:
-        snapshot = agent.status()
-        state = snapshot.engines[name].state
-        if state.phase in GOALS[verb] and _done(verb, snapshot.engines[name]):
-            return True
-        if state.phase is Phase.QUARANTINED:
-            print(show.why_not(name, snapshot), file=sys.stderr)
-            return False
-        line = f"{name}: {state.phase} {state.reason}: {state.message}"
+        try:
+            snapshot = agent.status()
+        except StokerError as error:  # the agent itself may be restarted meanwhile
+            line = str(error)
+        else:
+            state = snapshot.engines[name].state
+            if state.phase in GOALS[verb] and _done(verb, snapshot.engines[name]):
+                return True
+            if state.phase is Phase.QUARANTINED:
+                print(show.why_not(name, snapshot), file=sys.stderr)
+                return False
+            line = f"{name}: {state.phase} {state.reason}: {state.message}"
         if line != told:
             print(line, file=sys.stderr)
             told = line
-        time.sleep(0.5)
+        pause(0.5)
     print(show.why_not(name, agent.status()), file=sys.stderr)
     return False
 

@@ -5,13 +5,20 @@
        └──budget allows──ended  └──quarantine───────▶ DRAINING ──idle or deadline──▶ QUARANTINED
 
 Any restart by our own initiative beyond the budget of the window ends in QUARANTINED.
-QUARANTINED and a person's DRAINED are left only by a named person. Unknown (None) moves nothing.
+QUARANTINED and a person's DRAINED are left only by a named person. Unknown (None) moves nothing;
+only a drain's deadline passes, whether we can look or not.
+
+obey    what requests and boots lead to
+budget  how often and how soon we may restart
+moves   the moves themselves
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable
 
 import msgspec
 
+from agent import moves, obey
+from agent.budget import backoff_until, restarts_left, today
 from agent.model import (
     AGENT,
     Booted,
@@ -24,134 +31,10 @@ from agent.model import (
     Policy,
     Remedy,
     Requested,
-    Verb,
 )
 
 IDLE_LOOKS = 2  # a request may be on its way between the gate and the engine's first count
 
-
-def decide(state: EngineState, event: Event, policy: Policy, now: float) -> Decision:
-    """Return what is next for one engine."""
-    match event:
-        case Requested():
-            return _requested(state, event, policy, now)
-        case Booted():
-            return _booted(state, now)
-        case Observed():
-            return _PHASES[state.phase](_today(state, policy, now), event, policy, now)
-
-
-def restarts_left(state: EngineState, policy: Policy, now: float) -> int:
-    """Return how many restarts by our own initiative the window still allows."""
-    return max(0, policy.budget - len(_recent(state.starts, policy, now)))
-
-
-def _requested(state: EngineState, asked: Requested, policy: Policy, now: float) -> Decision:
-    match asked.verb:
-        case Verb.DRAIN if state.phase in {Phase.DRAINED, Phase.QUARANTINED}:
-            return Decision(state=state)
-        case Verb.DRAIN:
-            goal = Goal.MAINTENANCE
-            return Decision(state=_drain(state, goal, asked.reason, asked.by, policy, now))
-        case Verb.UNDRAIN if state.phase in {Phase.STARTING, Phase.SERVING}:
-            return Decision(state=state)
-        case Verb.UNDRAIN:
-            # A latch released by a person starts with a full budget.
-            fresh = _to(state, Phase.STARTING, "Undrained", asked.reason, now, by=asked.by)
-            return Decision(state=msgspec.structs.replace(fresh, starts=()))
-        case Verb.RESTART:
-            return _restart_asked(state, asked, policy, now)
-
-
-def _restart_asked(state: EngineState, asked: Requested, policy: Policy, now: float) -> Decision:
-    if state.phase is Phase.DRAINED:  # a person's drain outlives a restart
-        return Decision(state=_started(state, now), start=True)
-    if state.phase in {Phase.SERVING, Phase.DRAINING}:
-        return Decision(state=_drain(state, Goal.RESTART, asked.reason, asked.by, policy, now))
-    fresh = _to(state, Phase.STARTING, "Requested", asked.reason, now, by=asked.by)
-    return Decision(state=_started(fresh, now), start=True)
-
-
-def _booted(state: EngineState, now: float) -> Decision:
-    """Start once what a deploy has asked for: obedience, so also when the agent only observes."""
-    if state.phase in {Phase.DRAINED, Phase.QUARANTINED}:
-        return Decision(state=state)
-    if state.phase is Phase.DRAINING and state.goal in {Goal.MAINTENANCE, Goal.QUARANTINE}:
-        return Decision(state=_drained(state, "Booted", "the host has started", now))
-    fresh = _to(state, Phase.STARTING, "Booted", "the engine is started with the host", now)
-    return Decision(state=_started(fresh, now), start=True)
-
-
-def _starting(state: EngineState, seen: Observed, policy: Policy, now: float) -> Decision:
-    if seen.remedy is Remedy.QUARANTINE:
-        return _quarantine(state, seen.reason, seen.message, policy, now)
-    fit = seen.remedy is Remedy.NONE or not policy.act
-    if seen.running and seen.answering and fit:
-        message = "the engine answered a chat completion"
-        return Decision(state=_to(state, Phase.SERVING, "Answering", message, now))
-    if seen.running is False and state.by != AGENT and state.last_start < state.since:
-        return Decision(state=_started(state, now), start=True)  # undrained, and found stopped
-    if seen.running is False:
-        return _ended(state, seen, policy, now)
-    since = max(state.since, state.last_start)
-    if seen.running and now - since > policy.startup_deadline:
-        message = f"no answer within {policy.startup_deadline:.0f} s of its start"
-        return _restart(state, "StartDeadline", message, policy, now)
-    return Decision(state=state)
-
-
-def _serving(state: EngineState, seen: Observed, policy: Policy, now: float) -> Decision:
-    if seen.running is False:
-        return _ended(state, seen, policy, now)
-    if seen.remedy is Remedy.NONE:
-        return Decision(state=state)
-    if not policy.act:
-        return Decision(state=state, advice=seen.remedy)
-    if seen.remedy is Remedy.RESTART and seen.answering is False:
-        return _restart(state, seen.reason, seen.message, policy, now)  # nothing left to drain
-    if seen.remedy is Remedy.RESTART and not restarts_left(state, policy, now):
-        return _quarantine(state, "BudgetSpent", seen.message, policy, now)
-    goal = _GOALS[seen.remedy]
-    return Decision(state=_drain(state, goal, seen.message, AGENT, policy, now, seen.reason))
-
-
-def _draining(state: EngineState, seen: Observed, policy: Policy, now: float) -> Decision:
-    idle = state.idle + 1 if seen.in_flight == 0 else 0
-    state = msgspec.structs.replace(state, idle=idle)
-    late = state.deadline is not None and now >= state.deadline
-    if not (late or idle >= IDLE_LOOKS or seen.running is False):
-        return Decision(state=state)
-    reason = "DrainDeadline" if late else "Drained"
-    message = f"{state.message} ({'deadline reached' if late else 'no request in flight'})"
-    if state.goal is not Goal.RESTART:
-        return Decision(state=_drained(state, reason, message, now))
-    if state.by == AGENT:
-        return _restart(state, state.reason, message, policy, now)
-    fresh = _to(state, Phase.STARTING, "Requested", message, now, by=state.by)
-    return Decision(state=_started(fresh, now), start=True)
-
-
-def _out(state: EngineState, seen: Observed, policy: Policy, now: float) -> Decision:
-    """Drained: only our own fault drain ends by evidence, the rest by a person."""
-    healed = seen.remedy is Remedy.NONE and seen.running is not None
-    if state.goal is Goal.FAULT and state.by == AGENT and healed:
-        return Decision(state=_to(state, Phase.STARTING, "Healed", "the fault has cleared", now))
-    if state.goal is Goal.FAULT and seen.remedy is Remedy.QUARANTINE:
-        return _quarantine(state, seen.reason, seen.message, policy, now)
-    return Decision(state=state)
-
-
-def _stay(state: EngineState, seen: Observed, policy: Policy, now: float) -> Decision:  # noqa: ARG001
-    return Decision(state=state)
-
-
-_PHASES = {
-    Phase.STARTING: _starting,
-    Phase.SERVING: _serving,
-    Phase.DRAINING: _draining,
-    Phase.DRAINED: _out,
-    Phase.QUARANTINED: _stay,
-}
 _GOALS = {
     Remedy.DRAIN: Goal.FAULT,
     Remedy.RESTART: Goal.RESTART,
@@ -161,107 +44,142 @@ _GOALS = {
 }
 
 
+def decide(state: EngineState, event: Event, policy: Policy, now: float) -> Decision:
+    """Return what is next for one engine."""
+    match event:
+        case Requested():
+            return obey.requested(state, event, policy, now)
+        case Booted():
+            return obey.booted(state, now)
+        case Observed():
+            return _PHASES[state.phase](today(state, policy, now), event, policy, now)
+
+
+def _starting(state: EngineState, seen: Observed, policy: Policy, now: float) -> Decision:
+    if policy.act and seen.remedy is Remedy.QUARANTINE:
+        return _quarantine(state, seen.reason, seen.message, policy, now)
+    match seen.running:
+        case None:
+            return Decision(state=state)
+        case False:
+            return _not_running(state, seen, policy, now)
+        case True:
+            return _loading(state, seen, policy, now)
+
+
+def _loading(state: EngineState, seen: Observed, policy: Policy, now: float) -> Decision:
+    if policy.act and _GOALS.get(seen.remedy) is Goal.FAULT:  # nothing to drain: the gate is shut
+        fresh = moves.to(state, Phase.DRAINED, seen.reason, seen.message, now)
+        return Decision(state=msgspec.structs.replace(fresh, goal=Goal.FAULT))
+    if seen.answering and (seen.remedy is Remedy.NONE or not policy.act):
+        message = "the engine answered a chat completion"
+        return Decision(state=moves.to(state, Phase.SERVING, "Answering", message, now))
+    if state.goal is Goal.RESTART:  # wanted before, and waits out its backoff
+        return _restart(state, seen, state.reason, state.message, policy, now)
+    if now - max(state.since, state.last_start) > policy.startup_deadline:
+        message = f"no answer within {policy.startup_deadline:.0f} s of its start"
+        return _restart(state, seen, "StartDeadline", message, policy, now)
+    return Decision(state=state)
+
+
+def _not_running(state: EngineState, seen: Observed, policy: Policy, now: float) -> Decision:
+    if state.by != AGENT and state.last_start < state.since:  # undrained, and found stopped
+        return Decision(state=moves.started(state, now), start=True)
+    return _ended(state, seen, policy, now)
+
+
+def _serving(state: EngineState, seen: Observed, policy: Policy, now: float) -> Decision:
+    if seen.running is False:
+        return _ended(state, seen, policy, now)
+    if seen.remedy is Remedy.NONE:
+        return Decision(state=state)
+    if not policy.act:
+        return Decision(state=state, advice=seen.remedy)
+    goal, reason = _GOALS[seen.remedy], seen.reason
+    if seen.answering is False:  # nothing left to drain
+        if goal is Goal.RESTART:
+            return _restart(state, seen, reason, seen.message, policy, now)
+        if goal is Goal.QUARANTINE:
+            return _quarantine(state, reason, seen.message, policy, now)
+    if goal is Goal.RESTART and not restarts_left(state, policy, now):
+        goal, reason = Goal.QUARANTINE, "BudgetSpent"
+    return Decision(state=moves.drain(state, goal, seen.message, policy, now, reason=reason))
+
+
+def _draining(state: EngineState, seen: Observed, policy: Policy, now: float) -> Decision:
+    if state.by == AGENT and not policy.act:
+        message = "the agent, which only observes now, takes its own drain back"
+        return Decision(state=moves.to(state, Phase.STARTING, "Observing", message, now))
+    idle = state.idle + 1 if seen.in_flight == 0 else 0
+    state = msgspec.structs.replace(state, idle=idle)
+    late = state.deadline is not None and now >= state.deadline
+    if not (late or idle >= IDLE_LOOKS or seen.running is False):
+        return Decision(state=state)
+    message = f"{state.message} ({'deadline reached' if late else 'no request in flight'})"
+    if state.goal is not Goal.RESTART:
+        reason = "DrainDeadline" if late else "Drained"
+        reason = state.reason if state.by == AGENT else reason  # the fault says more
+        fresh = moves.drained(state, reason, message, now)
+        replace = state.goal is Goal.REPLACE
+        return Decision(state=moves.started(fresh, now) if replace else fresh, start=replace)
+    if state.by == AGENT:
+        return _restart(state, seen, state.reason, message, policy, now)
+    fresh = moves.to(state, Phase.STARTING, "Requested", message, now, by=state.by)
+    return Decision(state=moves.started(fresh, now), start=True)
+
+
+def _drained(state: EngineState, seen: Observed, policy: Policy, now: float) -> Decision:
+    """Only our own fault drain ends by evidence, the rest by a person."""
+    if state.goal is not Goal.FAULT or state.by != AGENT:
+        return Decision(state=state)
+    if seen.remedy is Remedy.NONE and seen.running is not None:
+        message = "the fault has cleared"
+        return Decision(state=moves.to(state, Phase.STARTING, "Healed", message, now))
+    if seen.remedy is Remedy.QUARANTINE and policy.act:
+        return _quarantine(state, seen.reason, seen.message, policy, now)
+    return Decision(state=state)
+
+
+def _quarantined(state: EngineState, *_: Observed | Policy | float) -> Decision:
+    return Decision(state=state)
+
+
+_PHASES: dict[Phase, Callable[[EngineState, Observed, Policy, float], Decision]] = {
+    Phase.STARTING: _starting,
+    Phase.SERVING: _serving,
+    Phase.DRAINING: _draining,
+    Phase.DRAINED: _drained,
+    Phase.QUARANTINED: _quarantined,
+}
+
+
 def _ended(state: EngineState, seen: Observed, policy: Policy, now: float) -> Decision:
     reason, message = seen.reason or "EngineEnded", seen.message or "the engine has ended"
     if seen.hopeless:
         return _quarantine(state, reason, message, policy, now)
-    return _restart(state, reason, message, policy, now)
+    return _restart(state, seen, reason, message, policy, now)
 
 
-def _restart(state: EngineState, reason: str, message: str, policy: Policy, now: float) -> Decision:
+def _restart(
+    state: EngineState, seen: Observed, reason: str, message: str, policy: Policy, now: float
+) -> Decision:
     """Restart by our own initiative: within budget, after the backoff, or not at all."""
-    waiting = _wait(state, reason, message, now)
     if not policy.act:
-        return Decision(state=waiting, advice=Remedy.RESTART)
+        return Decision(state=moves.wait(state, reason, message, now), advice=Remedy.RESTART)
     if not restarts_left(state, policy, now):
         spent = f"{message}; {policy.budget} restarts within {policy.window:.0f} s did not help"
         return _quarantine(state, "BudgetSpent", spent, policy, now)
-    if now < _backoff_until(state, policy):
-        return Decision(state=waiting)
-    fresh = _to(state, Phase.STARTING, reason, message, now)
+    if now < backoff_until(state, policy):
+        goal = None if seen.running is False else Goal.RESTART
+        return Decision(state=moves.wait(state, reason, message, now, goal))
+    fresh = moves.to(state, Phase.STARTING, reason, message, now)
     counted = msgspec.structs.replace(fresh, starts=(*fresh.starts, now))
-    return Decision(state=_started(counted, now), start=True)
+    return Decision(state=moves.started(counted, now), start=True)
 
 
 def _quarantine(
     state: EngineState, reason: str, message: str, policy: Policy, now: float
 ) -> Decision:
     if not policy.act:
-        return Decision(state=_wait(state, reason, message, now), advice=Remedy.QUARANTINE)
-    return Decision(state=_to(state, Phase.QUARANTINED, reason, message, now))
-
-
-def _wait(state: EngineState, reason: str, message: str, now: float) -> EngineState:
-    """Not serving and not started again (yet): say why, keep the time it began."""
-    if state.phase is Phase.STARTING:
-        return msgspec.structs.replace(state, reason=reason, message=message)
-    return _to(state, Phase.STARTING, reason, message, now)
-
-
-def _drain(
-    state: EngineState,
-    goal: Goal,
-    message: str,
-    by: str,
-    policy: Policy,
-    now: float,
-    reason: str = "Requested",
-) -> EngineState:
-    """Begin a drain, or give a running one another goal; its deadline is never moved out."""
-    deadline = now + policy.drain_deadline
-    if state.phase is Phase.DRAINING and state.deadline is not None:
-        deadline = min(deadline, state.deadline)
-    fresh = _to(state, Phase.DRAINING, reason, message, now, by=by)
-    return msgspec.structs.replace(fresh, goal=goal, deadline=deadline)
-
-
-def _drained(state: EngineState, reason: str, message: str, now: float) -> EngineState:
-    phase = Phase.QUARANTINED if state.goal is Goal.QUARANTINE else Phase.DRAINED
-    fresh = _to(state, phase, reason, message, now, by=state.by)
-    return msgspec.structs.replace(fresh, goal=state.goal)
-
-
-def _to(
-    state: EngineState, phase: Phase, reason: str, message: str, now: float, by: str = AGENT
-) -> EngineState:
-    return msgspec.structs.replace(
-        state,
-        phase=phase,
-        since=now,
-        reason=reason,
-        message=message,
-        by=by,
-        goal=None,
-        deadline=None,
-        idle=0,
-    )
-
-
-def _started(state: EngineState, now: float) -> EngineState:
-    return msgspec.structs.replace(state, last_start=now)
-
-
-def _backoff_until(state: EngineState, policy: Policy) -> float:
-    """The first restart is immediate; the n-th in a row waits backoff x 2^(n-2), capped."""
-    if not state.starts:
-        return 0.0
-    wait = min(policy.backoff * 2.0 ** (len(state.starts) - 1), policy.backoff_cap)
-    return state.starts[-1] + wait
-
-
-def _today(state: EngineState, policy: Policy, now: float) -> EngineState:
-    """Forget what the window has passed; a future instant (the clock stepped back) is now."""
-    deadline = state.deadline
-    if deadline is not None:
-        deadline = min(deadline, now + policy.drain_deadline)
-    return msgspec.structs.replace(
-        state,
-        since=min(state.since, now),
-        last_start=min(state.last_start, now),
-        deadline=deadline,
-        starts=_recent(state.starts, policy, now),
-    )
-
-
-def _recent(starts: Iterable[float], policy: Policy, now: float) -> tuple[float, ...]:
-    return tuple(min(at, now) for at in starts if now - at < policy.window)
+        return Decision(state=moves.wait(state, reason, message, now), advice=Remedy.QUARANTINE)
+    return Decision(state=moves.to(state, Phase.QUARANTINED, reason, message, now))

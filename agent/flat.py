@@ -5,12 +5,14 @@ Keys are flat because pyinfra replaces a whole key and never merges: so a group,
 """
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
 Faults = list[str]
+Where = Callable[[str], str]  # a field's key, as the operator wrote it
 
 
 def split(
@@ -25,7 +27,7 @@ def split(
     made: dict[str, Any] = {}
     for prefix, kind in sections.items():
         values = {f: data[f"{prefix}_{f}"] for f in _fields(kind) if f"{prefix}_{f}" in data}
-        _convert(values, kind, prefix + "_", made, prefix, faults)
+        _convert(values, kind, partial(_flat, prefix), made, prefix, faults)
     return made, _engines(data, engine, faults), faults
 
 
@@ -51,20 +53,29 @@ def _engines(
         if not isinstance(own, Mapping):
             faults.append(f"engines[{name!r}] = {own!r}: expected a dict of its own settings")
             continue
-        where = f"engines[{name!r}]." if own else "engine_"
-        before = len(faults)
-        for field in own:
-            if field not in _fields(kind):
-                faults.append(f"{where}{field}: unknown key{_nearest(field, _fields(kind))}")
-        if len(faults) == before:
+        unknown = [field for field in own if field not in _fields(kind)]
+        for field in unknown:
+            near = _nearest(field, _fields(kind))
+            faults.append(f"engines[{name!r}].{field}: unknown key{near}")
+        if not unknown:
+            where = partial(_where, name, own)
             _convert({**defaults, **own}, kind, where, made, name, faults)
     return made
+
+
+def _flat(prefix: str, field: str) -> str:
+    return f"{prefix}_{field}"
+
+
+def _where(name: str, own: Mapping[str, object], field: str) -> str:
+    """Name the key where the operator wrote it: the engine's own, or the default of all."""
+    return f"engines[{name!r}].{field}" if field in own else _flat("engine", field)
 
 
 def _convert(
     values: Mapping[str, object],
     kind: type[Any],
-    where: str,
+    where: Where,
     into: dict[str, Any],
     name: str,
     faults: Faults,
@@ -72,18 +83,20 @@ def _convert(
     try:
         into[name] = msgspec.convert(values, kind)
     except msgspec.ValidationError as error:
-        faults.append(_sentence(str(error), values, kind, where))
+        fault = _sentence(str(error), values, kind, where)
+        if fault not in faults:  # a wrong default is wrong once, not once for every engine
+            faults.append(fault)
 
 
-def _sentence(text: str, values: Mapping[str, object], kind: type, where: str) -> str:
+def _sentence(text: str, values: Mapping[str, object], kind: type, where: Where) -> str:
     """Turn msgspec's `Expected X - at `$.field`` into key, value, and what would be right."""
     problem, _, path = text.partition(" - at `$.")
     if not path:  # a required field is missing: msgspec names it in the text only
         field = text.rpartition("field `")[2].rstrip("`")
-        return f"{where}{field}: is missing; it needs {_right(kind, field) or 'a value'}"
+        return f"{where(field)}: is missing; it needs {_right(kind, field) or 'a value'}"
     field = path.rstrip("`").split("[")[0].split(".")[0]
     right = _right(kind, field)
-    shown = f"{where}{field} = {values.get(field)!r}"
+    shown = f"{where(field)} = {values.get(field)!r}"
     return f"{shown}: expected {right}" if right else f"{shown}: {problem[0].lower()}{problem[1:]}"
 
 

@@ -13,6 +13,8 @@ import msgspec
 
 from agent.errors import SourceError
 
+CHILD = (sys.executable, "-m", "agent.gpus")
+
 
 class Gpu(msgspec.Struct, frozen=True, kw_only=True):
     """One GPU that answers; `processes` are the process ids (of the host) that compute on it."""
@@ -39,24 +41,24 @@ def assign(
     return given
 
 
-def read(deadline: float = 20.0) -> tuple[Gpu, ...]:
+def read(deadline: float = 20.0, child: Sequence[str] = CHILD) -> tuple[Gpu, ...]:
     """Ask NVML in a child for every GPU that answers; `SourceError` when it fails or hangs."""
-    child = subprocess.Popen(
-        [sys.executable, "-m", "agent.gpus"],
+    process = subprocess.Popen(
+        child,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         stdin=subprocess.DEVNULL,
     )
     try:
-        out, error = child.communicate(timeout=deadline)
+        out, error = process.communicate(timeout=deadline)
     except subprocess.TimeoutExpired:
-        child.kill()  # and no wait: in uninterruptible sleep it would not end
+        process.kill()  # and no wait: in uninterruptible sleep it would not end
         raise SourceError(
             f"NVML does not answer within {deadline:.0f} s: the driver hangs"
         ) from None
-    if child.returncode != 0:
+    if process.returncode != 0:
         last = error.decode(errors="replace").strip().rpartition("\n")[2]
-        raise SourceError(f"NVML: {last or f'the child ended with {child.returncode}'}")
+        raise SourceError(f"NVML: {last or f'the child ended with {process.returncode}'}")
     return msgspec.json.decode(out, type=tuple[Gpu, ...])
 
 

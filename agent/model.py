@@ -59,6 +59,7 @@ class Goal(StrEnum):
 
     RESTART = "restart"
     MAINTENANCE = "maintenance"
+    REPLACE = "replace"  # maintenance, and the drained engine is restarted behind its gate
     FAULT = "fault"
     QUARANTINE = "quarantine"
 

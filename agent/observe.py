@@ -31,12 +31,17 @@ def observe(
     return Observed(
         running=look.running,
         answering=answering(look),
-        in_flight=look.load.in_flight,
+        in_flight=_in_flight(look),
         remedy=worst.remedy if worst else Remedy.NONE,
         reason=said.reason if said else "",
         message=said.message if said else "",
         hopeless=ended is not None and ended.kind.hopeless,
     )
+
+
+def _in_flight(look: EngineReading) -> int | None:
+    """A closed port holds no request: who drains an engine that loads need not wait for it."""
+    return 0 if look.health is Answer.REFUSED else look.load.in_flight
 
 
 def answering(look: EngineReading) -> bool | None:

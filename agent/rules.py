@@ -9,8 +9,10 @@ if TYPE_CHECKING:  # spec imports this module
     from agent.spec import EngineSpec, HostSpec
 
 # It becomes part of unit names, container names and paths.
-ENGINE_NAME = re.compile(r"^[a-z0-9][a-z0-9-]{0,30}$")
-SECRET_WORDS = ("TOKEN", "SECRET", "PASSWORD", "API_KEY", "CREDENTIAL")
+ENGINE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
+SECRET_WORDS = ("TOKEN", "SECRET", "PASSWORD", "API_KEY", "APIKEY", "CREDENTIAL", "CREDENTIALS")
+# Whole words only: TOKENIZERS_PARALLELISM and MAX_BATCH_TOTAL_TOKENS hide nothing.
+SECRET = re.compile(rf"(^|_)({'|'.join(SECRET_WORDS)})(_|$)")
 
 
 def faults(spec: "HostSpec") -> list[str]:
@@ -27,7 +29,7 @@ def faults(spec: "HostSpec") -> list[str]:
 
 
 def _engine(name: str, engine: "EngineSpec") -> Iterator[str]:
-    if not ENGINE_NAME.match(name):
+    if not ENGINE_NAME.fullmatch(name):
         yield f"engines[{name!r}]: a name has 1 to 31 lower-case letters, digits and '-'"
     if engine.max_input_tokens >= engine.max_total_tokens:
         yield (
@@ -35,7 +37,7 @@ def _engine(name: str, engine: "EngineSpec") -> Iterator[str]:
             f"max_total_tokens = {engine.max_total_tokens}, which counts input and output"
         )
     for variable in engine.environment:
-        if any(word in variable.upper() for word in SECRET_WORDS):
+        if SECRET.search(variable.upper()):
             yield (
                 f"engine {name}: environment[{variable!r}]: a secret must not stand in an "
                 "environment (docker inspect shows it); engines run offline and need no token"

@@ -1,8 +1,11 @@
 """A snapshot as text for people, at most 100 columns wide."""
 
+import textwrap
+
 from agent.snapshot import EngineView, Snapshot
 
 GIB = 1024**3
+WIDTH = 100
 
 
 def status(snapshot: Snapshot, now: float) -> str:
@@ -19,7 +22,7 @@ def status(snapshot: Snapshot, now: float) -> str:
     stale = now - snapshot.at
     if stale > 10:
         lines.append(f"? this is {stale:.0f} s old: the agent's loop does not turn")
-    return "\n".join(lines)
+    return _fit(lines)
 
 
 def why_not(name: str, snapshot: Snapshot) -> str:
@@ -31,6 +34,11 @@ def why_not(name: str, snapshot: Snapshot) -> str:
         lines.append(f"it ended with code {engine.last_exit.code}: {engine.last_exit.message}")
         lines += [f"  | {line}" for line in engine.last_exit.lines[-10:]]
     return "\n".join(lines)
+
+
+def _fit(lines: list[str]) -> str:
+    wrapped = (textwrap.wrap(line, WIDTH, subsequent_indent=" " * 4) or [""] for line in lines)
+    return "\n".join(part for parts in wrapped for part in parts)
 
 
 def _engine(name: str, engine: EngineView, now: float) -> list[str]:
@@ -62,7 +70,7 @@ def _gpus(snapshot: Snapshot) -> list[str]:
         watts = (gpu.power or 0) / 1000
         lines.append(
             f"  gpu {gpu.index} {gpu.uuid[:12]} {gpu.name}  {used:.1f}/{total:.1f} GiB  "
-            f"{gpu.temperature} °C  {watts:.0f} W"
+            f"{'?' if gpu.temperature is None else gpu.temperature} °C  {watts:.0f} W"
         )
     return [*lines, ""] if lines else []
 

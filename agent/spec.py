@@ -19,37 +19,38 @@ from agent import flat, rules
 from agent.errors import SpecError
 
 # A description says what would be right; it ends up in the error that a wrong value gets.
+# Patterns end with \Z: $ would let a last newline pass.
 Port = Annotated[int, Meta(ge=1, le=65535, description="a port, 1 to 65535")]
 Count = Annotated[int, Meta(ge=1, description="a whole number, 1 or more")]
 Seconds = Annotated[float, Meta(gt=0, description="seconds, more than 0")]
 AbsolutePath = Annotated[
-    str, Meta(pattern=r"^/[^\s]*$", description="an absolute path without spaces")
+    str, Meta(pattern=r"^/[^\s]*\Z", description="an absolute path without spaces")
 ]
 ModelId = Annotated[
-    str, Meta(pattern=r"^[\w.-]+/[\w.-]+$", description="a model id, ORGANISATION/NAME")
+    str, Meta(pattern=r"^[\w.-]+/[\w.-]+\Z", description="a model id, ORGANISATION/NAME")
 ]
 Commit = Annotated[
     str,
     Meta(
-        pattern=r"^[0-9a-f]{40}$",
+        pattern=r"^[0-9a-f]{40}\Z",
         description="a commit of 40 hex digits (a branch moves, so none is accepted)",
     ),
 ]
 Fingerprint = Annotated[
     str,
     Meta(
-        pattern=r"^[0-9A-F]{40}$",
+        pattern=r"^[0-9A-F]{40}\Z",
         description="an OpenPGP fingerprint, 40 upper-case hex digits",
     ),
 ]
 PinnedImage = Annotated[
     str,
     Meta(
-        pattern=r"^[^\s@]+@sha256:[0-9a-f]{64}$",
+        pattern=r"^[^\s@]+@sha256:[0-9a-f]{64}\Z",
         description="an image pinned by digest, NAME@sha256:<64 hex digits>",
     ),
 ]
-HttpUrl = Annotated[str, Meta(pattern=r"^https?://[^\s]+$", description="an http(s) address")]
+HttpUrl = Annotated[str, Meta(pattern=r"^https?://[^\s]+\Z", description="an http(s) address")]
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -76,11 +77,11 @@ class RuntimeSpec(Section, frozen=True, kw_only=True):
     docker_repository: HttpUrl = "https://download.docker.com/linux"
     docker_key: HttpUrl | None = None
     docker_key_fingerprint: Fingerprint = "9DC858229FC7DD38854AE2D88D81803C0EBFCD88"
-    docker_minimum: Annotated[str, Meta(pattern=r"^\d+\.\d+$")] = "28.2"
+    docker_minimum: Annotated[str, Meta(pattern=r"^\d+\.\d+\Z")] = "28.2"
     toolkit_repository: HttpUrl = "https://nvidia.github.io/libnvidia-container/stable/deb"
     toolkit_key: HttpUrl = "https://nvidia.github.io/libnvidia-container/gpgkey"
     toolkit_key_fingerprint: Fingerprint = "C95B321B61E88C1809C4F759DDCAE044F796ECB0"
-    toolkit_version: Annotated[str, Meta(pattern=r"^\d+\.\d+\.\d+-\d+$")] = "1.20.1-1"
+    toolkit_version: Annotated[str, Meta(pattern=r"^\d+\.\d+\.\d+-\d+\Z")] = "1.20.1-1"
     daemon: dict[str, Any] = {}
     disk_floor_gib: Annotated[int, Meta(ge=0)] = 2
 

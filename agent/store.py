@@ -1,6 +1,7 @@
 """The state file: what must survive a crash of the agent and a reboot of the host."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -12,11 +13,11 @@ from agent.model import NodeState
 class Store:
     """Keeps one `NodeState` on disk; a save is complete or it did not happen."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, sync: Callable[[int], None] = os.fsync) -> None:
+        self._path, self._sync = path, sync
 
     def load(self) -> NodeState | None:
-        """Return what was saved last; None on a new node; `SourceError` when it is garbled.
+        """Return what was saved last; None on a new node; `SourceError` when it cannot be read.
 
         A garbled file is put aside, never overwritten: a latch may stand in it.
         """
@@ -24,10 +25,10 @@ class Store:
             return msgspec.json.decode(self._path.read_bytes(), type=NodeState)
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise SourceError(f"{self._path}: {error.strerror}") from error
         except msgspec.DecodeError as error:
-            aside = self._path.with_suffix(".garbled")
-            self._path.replace(aside)
-            raise SourceError(f"{self._path}: {error}; put aside as {aside}") from error
+            raise SourceError(f"{self._path}: {error}; {self._put_aside()}") from error
 
     def save(self, state: NodeState) -> None:
         """Write `state` and wait until it is on the disk; raise `ActionError` when it cannot."""
@@ -37,10 +38,27 @@ class Store:
             with new.open("wb") as file:
                 file.write(msgspec.json.format(msgspec.json.encode(state)))
                 file.flush()
-                os.fsync(file.fileno())
+                self._sync(file.fileno())
             new.replace(self._path)
+            self._sync_directory()
         except OSError as error:
             raise ActionError(f"cannot save the agent's state: {error}") from error
+
+    def _sync_directory(self) -> None:
+        """Without this a power cut may bring back the file of before (fsync(2))."""
+        directory = os.open(self._path.parent, os.O_RDONLY)
+        try:
+            self._sync(directory)
+        finally:
+            os.close(directory)
+
+    def _put_aside(self) -> str:
+        aside = self._path.with_suffix(".garbled")
+        try:
+            self._path.replace(aside)
+        except OSError as error:
+            return f"and cannot be put aside: {error.strerror}"
+        return f"put aside as {aside}"
 
 
 def boot_identity(proc: Path = Path("/proc")) -> str:

@@ -1,16 +1,17 @@
 """What to ask the agent so that an engine runs as its spec says. Pure."""
 
-from enum import Enum, StrEnum
+from enum import Enum
 
 from fleet.facts.engines import Engine
 
 
-class Ask(StrEnum):
-    """The verb for the agent. UNDRAIN asks nothing of an engine that is starting: it waits."""
+class Ask(Enum):
+    """What a deploy does about one engine. HELD: somebody else is at it, so it must not."""
 
-    NOTHING = ""
-    WAIT = "undrain"
-    RESTART = "restart"
+    NOTHING = 1
+    WAIT = 2
+    RESTART = 3
+    HELD = 4
 
 
 class When(Enum):
@@ -21,16 +22,21 @@ class When(Enum):
 
 
 def ask(engine: Engine | None, digest: str, when: When) -> Ask:
-    """Say what to ask about an engine whose settings have `digest`; `engine` None = not known."""
+    """Say what to do about an engine whose settings have `digest`; `engine` None = not known."""
     if engine is None:
         return Ask.RESTART
-    phase, current = engine.state.phase, engine.running_digest == digest
-    match phase:
-        case "SERVING" | "DRAINING":
-            return Ask.NOTHING if current or when is When.NOT_SERVING else Ask.RESTART
-        case "DRAINED":  # somebody wants it so; what runs behind the closed gate still must be right
-            return Ask.NOTHING if current else Ask.RESTART
-        case "STARTING":  # the agent starts it already, with the settings of now
-            return Ask.WAIT if current or engine.running_digest is None else Ask.RESTART
-        case _:
-            return Ask.RESTART
+    if engine.state.phase == "STARTING":  # by the agent, with the settings of now
+        return Ask.WAIT if engine.running_digest in {digest, None} else Ask.RESTART
+    if engine.state.phase == "QUARANTINED":
+        return Ask.RESTART
+    if engine.running_digest == digest:  # also of an engine that a person has drained
+        return Ask.NOTHING
+    if engine.state.phase == "DRAINED":
+        return Ask.RESTART  # it stays drained
+    return Ask.NOTHING if when is When.NOT_SERVING else _roll(engine)
+
+
+def _roll(engine: Engine) -> Ask:
+    """A person's drain would be lost in a restart; what is not known is not restarted."""
+    by_a_person = engine.state.phase == "DRAINING" and engine.state.goal != "restart"
+    return Ask.HELD if by_a_person or engine.running_digest is None else Ask.RESTART

@@ -1,4 +1,4 @@
-"""The files on the control machine that a spec names, and what an engine says about its settings."""
+"""What the control machine can tell about a spec: the files it names, and its engine settings."""
 
 import stat
 from pathlib import Path

@@ -55,5 +55,7 @@ def text(there: str, spec: HostSpec) -> str:
     try:
         settings = json.loads(there) if there.strip() else {}
     except ValueError as error:
-        raise DaemonError(f"/etc/docker/daemon.json is no JSON ({error}): repair or remove it") from error
+        raise DaemonError(
+            f"/etc/docker/daemon.json is no JSON ({error}): repair or remove it"
+        ) from error
     return json.dumps(merge(settings, ours(spec)), indent=2, sort_keys=True) + "\n"

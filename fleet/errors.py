@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pyinfra.api.exceptions import DeployError
 
 
-class Refused(DeployError):
+class RefusedError(DeployError):
     """The run is refused, and nothing was changed on any host. pyinfra shows it without a trace."""
 
     def __init__(self, problems: Iterable[str]) -> None:

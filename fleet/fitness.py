@@ -1,4 +1,4 @@
-"""Why a host cannot become what its spec asks for. Pure: a spec and what was found, to sentences."""
+"""Why a host cannot become what its spec asks for. Pure: spec and findings to sentences."""
 
 from collections.abc import Iterator
 
@@ -71,7 +71,7 @@ def _ports(spec: HostSpec, found: Bare) -> Iterator[str]:
     }
     for name, engine in spec.engines.items():
         wanted[engine.port] = (f"engine {name}", "docker.service", name in found.engines)
-    for listener in found.listeners:
+    for listener in dict.fromkeys(found.listeners):  # once, also when it has IPv4 and IPv6
         if listener.port in wanted:
             user, unit, ours = wanted[listener.port]
             if not (ours and listener.unit == unit):

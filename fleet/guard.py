@@ -1,11 +1,15 @@
-"""Turns pyinfra's silent successes into errors.
+"""Turns pyinfra's silent successes, and its stack traces, into errors that say what is wrong.
 
 With a misspelt inventory, or a `--limit` that matches nothing, pyinfra warns, does nothing and
-exits 0 (measured, 3.10.0). Nobody should take that for a deploy.
+exits 0; without a terminal its questions end in a stack trace (both measured, 3.10.0).
 """
+
+import sys
+from io import StringIO
 
 import click
 from pyinfra import state
+from pyinfra.api.exceptions import PyinfraError
 from pyinfra.context import ctx_state
 
 
@@ -23,6 +27,20 @@ def refuse_empty_runs() -> None:
             )
 
     command.call_on_close(no_hosts)
+
+
+def answer_questions() -> None:
+    """Without a terminal: answer no to "continue?", and refuse a run that needs a yes."""
+    command = click.get_current_context(silent=True)
+    if command is None or not _deploys(command.params) or sys.stdin.isatty():
+        return
+    params = command.params
+    if params.get("dry"):
+        sys.stdin = StringIO("no\n" * 1000)
+    elif not (params.get("yes") or params.get("json_output")):
+        raise PyinfraError(
+            "there is no terminal to ask on whether to apply: give -y, or --dry to look"
+        )
 
 
 def _deploys(params: dict[str, object]) -> bool:

@@ -37,33 +37,33 @@ def ask(host: Host, model: ModelSpec, engine: EngineSpec, token: str) -> Answer:
     codes = [int(line) for line in output.stdout_lines if line.strip().isdigit()]
     if len(codes) != 2:
         return Answer(0, 0, output.stderr)
-    return Answer(codes[0], codes[1], output.stderr.strip().splitlines()[0] if output.stderr else "")
+    return Answer(
+        codes[0], codes[1], output.stderr.strip().splitlines()[0] if output.stderr else ""
+    )
 
 
 def problem(answer: Answer, model: ModelSpec, engine: EngineSpec) -> str | None:
     """Say what an operator must do before the model can be downloaded; None = nothing. Pure."""
-    name, page = engine.model, f"{model.hub}/{engine.model}"
-    token = f"the token in {model.token_file}" if model.token_file else ""
-    match answer.access:
-        case 200:
-            if answer.commit == 404:
-                return f"{name} has no commit {engine.revision}: check engine_revision"
-            return None
-        case 0:
-            return f"cannot reach the Hub {model.hub}: {answer.error or 'no answer'}"
-        case 401 if token:
-            return f"the Hub does not accept {token} (401): it is wrong or has expired"
-        case 401:
-            return (
-                f"the Hub shows {name} to nobody without a token (401): check engine_model, or "
-                f"set model_token_file to the token of an account that has access ({page})"
-            )
-        case 403:
-            who = token or "a request without token"
-            return (
-                f"the Hub refuses {name} to {who} (403): accept its licence at {page} with that "
-                "account, and let the token read gated repositories"
-            )
-        case 404:
-            return f"the Hub has no model {name} that {token or 'everybody'} may read (404)"
-    return f"the Hub {model.hub} answers {answer.access} when asked for {name}"
+    if answer.access == 200:
+        if answer.commit == 404:
+            return f"{engine.model} has no commit {engine.revision}: check engine_revision"
+        return None
+    page = f"{model.hub}/{engine.model}"
+    sentences = {
+        0: f"cannot reach the Hub {model.hub}: {answer.error or 'no answer'}",
+        401: f"the Hub shows {engine.model} to nobody without a token (401): check engine_model, "
+        f"or set model_token_file to the token of an account that has access ({page})",
+        403: f"the Hub refuses {engine.model} without a token (403): accept its licence at {page} "
+        "and set model_token_file",
+        404: f"the Hub has no public model {engine.model} (404): check engine_model",
+    }
+    if model.token_file:
+        token = f"the token in {model.token_file}"
+        sentences |= {
+            401: f"the Hub does not accept {token} (401): it is wrong or has expired",
+            403: f"the Hub refuses {engine.model} to {token} (403): accept its licence at {page} "
+            "with that account, and let the token read gated repositories",
+            404: f"the Hub has no model {engine.model} that {token} may read (404)",
+        }
+    other = f"the Hub {model.hub} answers {answer.access} when asked for {engine.model}"
+    return sentences.get(answer.access, other)

@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 import msgspec
 from pyinfra.api.host import Host
 
-from agent.drift import Directory, File, Link, Manifest, Package, Unit
+from agent.drift.manifest import Directory, File, Link, Manifest, Package, Unit
 
 PATH = "/var/lib/stoker/manifest.json"
 
@@ -25,6 +25,8 @@ class Collected:
         self.links: dict[str, Link] = {}
         self.units: dict[str, Unit] = {}
         self.packages: dict[str, Package] = {}
+        # Files whose content is not known here; they are taken as they are at the end of the run.
+        self.measured: set[str] = set()
 
     def dump(self) -> str:
         """Return the manifest as canonical JSON."""

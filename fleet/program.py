@@ -1,4 +1,4 @@
-"""The agent's program for a node: built and gathered on the control machine, one tar a kind of node.
+"""The agent's program for a node: put together on the control machine, one tar a kind of node.
 
 The node needs no package index: the tar holds the wheel, the locked dependencies for the node's
 Python, and the lock with their hashes. Everything is kept under `.stoker/`, by digest.
@@ -19,6 +19,7 @@ LOCK = ROOT / "requirements" / "agent.lock"
 CACHE = ROOT / ".stoker"
 # glibc up to 2.36, the oldest that we deploy to (Debian 12).
 PLATFORMS = ("2_34", "2_31", "2_28", "2_27", "2_24", "2_17", "2_12", "2_5")
+KEEP = 6  # tars; each is about 11 MB
 
 _lock = Lock()
 
@@ -50,7 +51,14 @@ def bundle(python: str) -> Path:
                     for path in sorted(wheels.glob("*.whl")):
                         tar.add(path, f"wheels/{path.name}")
                 new.replace(made)
+            _forget_old()
     return made
+
+
+def _forget_old() -> None:
+    kept = sorted(CACHE.glob("program-*.tar"), key=lambda path: path.stat().st_mtime)[-KEEP:]
+    for path in set(CACHE.glob("program-*.tar")) - set(kept):
+        path.unlink(missing_ok=True)
 
 
 def _sources() -> Iterator[Path]:

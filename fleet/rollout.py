@@ -1,9 +1,10 @@
 """Which hosts may change at the same time. Pure."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 
 
-def batches(serves: Mapping[str, Set[str]]) -> list[list[str]]:
+def batches(serves: Mapping[str, AbstractSet[str]]) -> list[list[str]]:
     """Split hosts into batches: two hosts that serve a model in common are never in one batch.
 
     `serves` maps each host, in inventory order, to the model names it serves. Hosts that share a

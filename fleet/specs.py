@@ -9,20 +9,20 @@ from pyinfra.api.inventory import Inventory
 from agent.errors import SpecError
 from agent.spec import HostSpec
 from fleet import control_files
-from fleet.errors import Refused
+from fleet.errors import RefusedError
 
 
 def of(host: Host) -> HostSpec:
-    """Return the spec of one host; raise `Refused` with the faults of ALL hosts if there are any."""
+    """Return the spec of one host; raise `RefusedError` with the faults of ALL hosts."""
     return of_inventory(host.inventory)[host.name]
 
 
 @lru_cache(maxsize=1)
 def of_inventory(inventory: Inventory) -> dict[str, HostSpec]:
-    """Return the specs by host name, in inventory order; raise `Refused` listing every fault."""
+    """Return the specs by host name, in inventory order; raise `RefusedError` with every fault."""
     specs, faults = examine(inventory)
     if faults:
-        raise Refused(faults)
+        raise RefusedError(faults)
     return specs
 
 

@@ -25,7 +25,7 @@ __all__ = ["pyinfra_cli"]
 
 
 def load(path: Path) -> Inventory:
-    """Load an inventory file with its group data, as pyinfra does it; `ValueError` when it cannot."""
+    """Load an inventory file with its group data, as pyinfra does; `ValueError` if it cannot."""
     if not path.is_file():
         raise ValueError(f"{path}: there is no such inventory")
     pyinfra.is_cli = True
@@ -34,7 +34,7 @@ def load(path: Path) -> Inventory:
     ctx_state.set(state)
     ctx_config.set(Config())
     try:
-        inventory = make_inventory(str(path), cwd=state.cwd)
+        inventory: Inventory = make_inventory(str(path), cwd=state.cwd)
     except UnexpectedExternalError as error:
         raise ValueError(f"{error.filename}: {error.exception}") from error
     except (CliError, PyinfraError) as error:

@@ -81,7 +81,7 @@ drift_splay = 300  # seconds at most, so that not all hosts check at once
 
 # -- engine: defaults of every engine ------------------------------------------------------------
 # One engine called `main` gets these. Several: name them and give what differs, such as
-# engines = {"chat": {"gpus": 4}, "code": {"gpus": 4, "port": 8081, "model": "…", "revision": "…"}}
+#   engines = {"chat": {"gpus": 4}, "code": {"gpus": 4, "port": 8081, "model": "…", "revision": "…"}}
 engine_kind = "vllm"  # "vllm" or "tgi"
 # engine_image = "vllm/vllm-openai@sha256:…"  # pinned by digest
 # engine_model = "ORGANISATION/NAME"

@@ -1,6 +1,6 @@
-"""An example of a fleet of two hosts. Fill it in, then `make validate INVENTORY=inventory/prod.py`.
+"""An example of two hosts. Fill it in, then `make validate INVENTORY=inventory/prod.py`.
 
-What all hosts share belongs into `group_data/prod.py`; every key is explained in `group_data/all.py`.
+What all hosts share belongs into `group_data/prod.py`; `group_data/all.py` explains every key.
 """
 
 gpu = [

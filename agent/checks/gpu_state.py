@@ -26,7 +26,14 @@ class GpuState:
             return []
         if reading.error is not None:
             return [unknown(self.name, "node", f"NVML: {reading.error_text}")]
-        return [self._one(gpu) for gpu in reading.gpus]
+        found = [self._one(gpu) for gpu in reading.gpus]
+        named = sum(1 for gpu in reading.gpus if gpu.uuid)
+        if named < spec.driver.gpu_count:
+            # A GPU that does not tell its name, or is not even listed, may be the one that was
+            # found faulty under its name: that it is not seen any more does not clear its fault.
+            message = f"{named} of {spec.driver.gpu_count} GPUs tell their UUID"
+            found.append(unknown(self.name, "node", message))
+        return found
 
     def _one(self, gpu: Gpu) -> CheckResult:
         subject = f"gpu:{gpu.uuid or gpu.index}"

@@ -7,8 +7,10 @@ engine twice: the agent alone decides on that.
 run        one life of an engine
 prepare    everything before the container runs
 course     what to do next, as a pure function
+verdict    what the end means
 watch      the log and the end of a container, over restarts of dockerd
 dockerd    what we need of Docker (sdk: the real one)
 rendering  a `Container` as the SDK's arguments
+inbox      what reaches the runner from outside
 refusals   what Docker's errors mean
 """

@@ -10,8 +10,9 @@ from agent import gpus, reports, spec
 from agent.paths import Paths
 from agent.reports import Exit, ExitClass
 from agent.runner.inbox import QueueInbox
-from agent.runner.run import Run, World, follow
+from agent.runner.run import Run, World
 from agent.runner.sdk import DockerSdk
+from agent.runner.watch import follow
 
 
 def say(line: str) -> None:
@@ -24,17 +25,16 @@ def say(line: str) -> None:
 
 def main(name: str, paths: Paths) -> int:
     """Live one life of the engine; return the process's exit code."""
+    try:
+        host = spec.load(paths.spec.read_bytes())
+    except (OSError, msgspec.DecodeError) as error:
+        return _unreadable(name, paths, f"{paths.spec}: {error}")
+    if name not in host.engines:
+        known = ", ".join(host.engines)
+        return _unreadable(name, paths, f"{paths.spec}: no engine {name!r}; there are {known}")
     inbox = QueueInbox()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: inbox.ask())
-    try:
-        host = spec.load(paths.spec.read_bytes())
-        if name not in host.engines:
-            raise msgspec.ValidationError(
-                f"no engine {name!r}; there are {', '.join(host.engines)}"
-            )
-    except (OSError, msgspec.DecodeError) as error:
-        return _unreadable(name, paths, f"{paths.spec}: {error}")
     dockerd = DockerSdk()
     world = World(
         paths=paths,

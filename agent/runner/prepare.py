@@ -72,7 +72,7 @@ class Preparation:
 
     def _weights(self) -> str:
         directory = Path(weights_path(self._spec.model, self._engine))
-        if fault := manifest.quick_fault(directory):
+        if fault := manifest.quick_fault(directory, code=self._engine.trust_remote_code):
             message = f"{fault}; run stoker-weights@{self._name}.service"
             raise CannotStartError(
                 Ending(kind=ExitClass.CONFIG, reason="WeightsMissing", message=message)

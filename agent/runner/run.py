@@ -1,6 +1,5 @@
 """One life of an engine: prepare, start, follow, report."""
 
-import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,19 +14,17 @@ from agent.gpus import Gpu
 from agent.paths import Paths
 from agent.reports import Exit, ExitClass, Started
 from agent.runner import watch
-from agent.runner.course import Asked, Course, Ended, Stage, step
-from agent.runner.dockerd import Dockerd, DockerLostError, DockerRefusedError, State
+from agent.runner.course import Asked, Course, Stage, step
+from agent.runner.dockerd import Dockerd, DockerLostError, DockerRefusedError
 from agent.runner.inbox import Inbox
 from agent.runner.prepare import Preparation, StopAskedError
 from agent.runner.refusals import CannotStartError, meaning
 from agent.runner.rendering import container_name
+from agent.runner.verdict import verdict
 from agent.spec import HostSpec, digest
 
 REPORTED = 80  # last lines in the report
 RETRY = 1.0  # seconds between two tries to deliver a signal
-LAST_LINES = 5.0  # seconds for the log to catch up with the end
-
-STOPPED = Ending(kind=ExitClass.ASKED, reason="Asked", message="stopped on request")
 
 
 class World(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,13 +55,14 @@ class Run:
 
     def live(self) -> Exit:
         """Run the engine until it ends; write the report of how it ended, and return it."""
-        code = 0
         try:
             code, ending = self._serve()
         except StopAskedError as stop:
-            ending = Ending(kind=ExitClass.ASKED, reason="Asked", message=str(stop))
+            code, ending = 0, Ending(kind=ExitClass.ASKED, reason="Asked", message=str(stop))
         except CannotStartError as refusal:
-            ending = refusal.ending
+            code, ending = 0, refusal.ending
+        finally:  # whatever happened: no engine runs without its runner
+            self._clean()
         report = Exit(
             engine=self._name,
             digest=digest(self._engine),
@@ -77,7 +75,6 @@ class Run:
             ended=self._world.wall(),
         )
         reports.write(self._world.paths.exit(self._name), report)
-        self._clean()
         return report
 
     def _serve(self) -> tuple[int, Ending]:
@@ -106,7 +103,7 @@ class Run:
         caught_up = self._world.follow(container, self._line)
         course = self._steer(container)
         caught_up()
-        return self._judge(course)
+        return verdict(course, self._adapter, self._tail.last())
 
     def _steer(self, container: str) -> Course:
         patience = self._adapter.stop_deadline(self._engine)
@@ -138,18 +135,6 @@ class Run:
             pass  # it has ended meanwhile: the watcher tells
         return course.sent()
 
-    def _judge(self, course: Course) -> tuple[int, Ending]:
-        state = course.state or State(running=False, code=137)
-        if course.asked:
-            return state.code, _asked(course)
-        if course.state is None:
-            message = "somebody removed the engine's container"
-            return state.code, Ending(kind=ExitClass.CRASH, reason="Removed", message=message)
-        if state.oom:
-            message = "the engine used more host memory than memory_gib, or than the host has"
-            return state.code, Ending(kind=ExitClass.CRASH, reason="HostMemory", message=message)
-        return state.code, self._adapter.classify(state.code, self._tail.last())
-
     def _line(self, line: str) -> None:
         self._tail.add(line)
         self._world.say(line)
@@ -158,34 +143,3 @@ class Run:
         self._world.paths.started(self._name).unlink(missing_ok=True)
         with suppress(ActionError):  # the next run removes it first of all
             self._world.dockerd.remove(container_name(self._name))
-
-
-def follow(
-    dockerd: Dockerd,
-    container: str,
-    line: Callable[[str], None],
-    ended: Callable[[Ended], None],
-    pause: watch.Pause = time.sleep,
-) -> Callable[[], None]:
-    """Start two threads that follow the container; return how to wait for its last lines."""
-
-    def wait() -> None:
-        ended(Ended(watch.await_end(dockerd, container, pause)))
-
-    def read() -> None:
-        watch.follow_log(dockerd, container, line, pause)
-
-    log = threading.Thread(target=read, daemon=True)
-    log.start()
-    threading.Thread(target=wait, daemon=True).start()
-    return lambda: log.join(LAST_LINES)
-
-
-def _asked(course: Course) -> Ending:
-    if course.stage is Stage.ABANDONED:
-        message = "stopped on request, but the kernel still holds its process: reboot"
-        return Ending(kind=ExitClass.ASKED, reason="Abandoned", message=message)
-    if course.killed:
-        message = "stopped on request; it did not end by its deadline and was killed"
-        return Ending(kind=ExitClass.ASKED, reason="Killed", message=message)
-    return STOPPED

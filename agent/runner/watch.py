@@ -3,15 +3,19 @@
 That a stream broke means nothing; only what Docker says of the container's state counts.
 """
 
+import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 
+from agent.runner.course import Ended
 from agent.runner.dockerd import Dockerd, DockerLostError, DockerRefusedError, State
 
 Pause = Callable[[float], None]
 BACKOFF, BACKOFF_CAP = 0.5, 5.0  # seconds between two tries to reach dockerd
 JUDGED = 400  # lines: the cause of an ending can stand far above its last line
 LONGEST = 4000  # characters kept of one line
+LAST_LINES = 5.0  # seconds for the log to catch up with the end
 
 
 def await_end(dockerd: Dockerd, container: str, pause: Pause) -> State | None:
@@ -44,6 +48,27 @@ def follow_log(dockerd: Dockerd, container: str, emit: Callable[[str], None], pa
         except (DockerLostError, DockerRefusedError):
             pass
         pause(delay)
+
+
+def follow(
+    dockerd: Dockerd,
+    container: str,
+    line: Callable[[str], None],
+    ended: Callable[[Ended], None],
+    pause: Pause = time.sleep,
+) -> Callable[[], None]:
+    """Start two threads that follow the container; return how to wait for its last lines."""
+
+    def wait() -> None:
+        ended(Ended(await_end(dockerd, container, pause)))
+
+    def read() -> None:
+        follow_log(dockerd, container, line, pause)
+
+    log = threading.Thread(target=read, daemon=True)
+    log.start()
+    threading.Thread(target=wait, daemon=True).start()
+    return lambda: log.join(LAST_LINES)
 
 
 class Tail:

@@ -71,3 +71,5 @@ class Sources:
             return Reading(None, f"no answer within {self._deadline:.0f} s")
         except SourceError as error:
             return Reading(None, str(error))
+        except Exception as error:  # one broken source must not blind the others
+            return Reading(None, f"the source broke: {error!r}")

@@ -53,13 +53,14 @@ class EngineSource:
         self._base = f"http://127.0.0.1:{spec.port}"
         self._proven: reports.Started | None = None
         self._chat: asyncio.Task[Answer] | None = None
+        self._asked: reports.Started | None = None  # the start that `_chat` is to prove
 
     async def read(self) -> EngineReading:
         """Look once; raise `SourceError` when even the unit cannot be seen."""
         running = await self._units.running(engine_unit(self._name))
         started = self._report(self._paths.started(self._name), reports.Started)
         health = await self._get(self._adapter.health_path) if running else Answer.REFUSED
-        metrics = await self._metrics() if health is Answer.OK else None
+        metrics = await self._metrics() if health in {Answer.OK, Answer.BAD} else None
         return EngineReading(
             running=running,
             health=health,
@@ -76,8 +77,11 @@ class EngineSource:
             return None
         if self._proven == started:
             return Answer.OK
+        if self._chat is not None and self._asked != started:  # an answer of a former run
+            self._chat.cancel()
+            self._chat = None
         if self._chat is None:
-            self._chat = asyncio.create_task(self._ask())
+            self._chat, self._asked = asyncio.create_task(self._ask()), started
             return None
         if not self._chat.done():
             return None
@@ -96,7 +100,7 @@ class EngineSource:
                 return Answer.OK if answer.status == 200 and body else Answer.BAD
         except TimeoutError:
             return Answer.SLOW
-        except aiohttp.ClientError:
+        except (aiohttp.ClientError, OSError):
             return Answer.BAD
 
     async def _get(self, path: str) -> Answer:
@@ -108,7 +112,8 @@ class EngineSource:
             return Answer.REFUSED
         except TimeoutError:
             return Answer.SLOW
-        except aiohttp.ClientError:  # e.g. reset by docker-proxy while nothing listens behind it
+        except (aiohttp.ClientError, OSError):
+            # For example reset by docker-proxy, while nothing listens behind it.
             return Answer.REFUSED
 
     async def _metrics(self) -> str | None:
@@ -117,7 +122,7 @@ class EngineSource:
             path = self._base + self._adapter.metrics_path
             async with self._http.get(path, timeout=limit) as answer:
                 return await answer.text() if answer.status == 200 else None
-        except (TimeoutError, aiohttp.ClientError):
+        except (TimeoutError, aiohttp.ClientError, OSError, UnicodeDecodeError):
             return None
 
     @staticmethod

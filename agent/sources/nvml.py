@@ -38,32 +38,46 @@ class NvmlReading(msgspec.Struct, frozen=True, kw_only=True):
     error_text: str = ""
 
 
+class NoGpus:
+    """The source of a host that is to have no GPU: no driver is asked."""
+
+    async def read(self) -> NvmlReading:
+        """Return a reading without GPUs."""
+        return NvmlReading()
+
+
 class NvmlSource:
     """Asks the worker; kills and replaces a worker that does not answer in time."""
 
     def __init__(self, command: Sequence[str] = WORKER, deadline: float = 3.0) -> None:
         self._command, self._deadline = command, deadline
         self._worker: asyncio.subprocess.Process | None = None
+        self._killed: asyncio.subprocess.Process | None = None
         self._not_before = 0.0
 
     async def read(self) -> NvmlReading:
         """Return one poll of all GPUs; `SourceError` when the driver does not answer."""
         worker = await self._running()
-        if worker.stdin is None or worker.stdout is None:
-            raise SourceError("the NVML worker has no pipes")
+        reading = None
         try:
-            worker.stdin.write(b"poll\n")
-            line = await asyncio.wait_for(worker.stdout.readline(), self._deadline)
-            reading = msgspec.json.decode(line, type=NvmlReading)
+            reading = await self._poll(worker)
         except TimeoutError:
-            self._drop()
             raise SourceError(f"a driver call did not return in {self._deadline:.0f} s") from None
         except (OSError, msgspec.DecodeError) as error:
-            self._drop()
             raise SourceError(f"the NVML worker has ended: {error}") from error
-        if reading.error is not None:
-            self._drop()  # a driver that was replaced (18) needs a fresh process
+        finally:
+            # Whatever went wrong, also when we are cancelled: an answer that is still to come would
+            # be taken for the next one's. And a driver that was replaced (18) needs a new process.
+            if reading is None or reading.error is not None:
+                self._drop()
         return reading
+
+    async def _poll(self, worker: asyncio.subprocess.Process) -> NvmlReading:
+        if worker.stdin is None or worker.stdout is None:
+            raise SourceError("the NVML worker has no pipes")
+        worker.stdin.write(b"poll\n")
+        line = await asyncio.wait_for(worker.stdout.readline(), self._deadline)
+        return msgspec.json.decode(line, type=NvmlReading)
 
     def close(self) -> None:
         """Let go of the driver: an open handle blocks a GPU reset."""
@@ -74,16 +88,22 @@ class NvmlSource:
             return self._worker
         if asyncio.get_running_loop().time() < self._not_before:
             raise SourceError("waiting before the NVML worker is started again")
-        self._worker = await asyncio.create_subprocess_exec(
-            *self._command,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-        )
+        if self._killed is not None and self._killed.returncode is None:
+            raise SourceError("the driver holds a killed NVML worker; another would hang as well")
+        try:
+            self._worker = await asyncio.create_subprocess_exec(
+                *self._command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+            )
+        except OSError as error:
+            raise SourceError(f"the NVML worker cannot be started: {error}") from error
         return self._worker
 
     def _drop(self, respawn_after: float = RESPAWN_AFTER) -> None:
         """Kill and forget: a worker in an uninterruptible call cannot be waited for."""
         if self._worker is not None and self._worker.returncode is None:
             self._worker.kill()
+            self._killed = self._worker
         self._worker = None
         self._not_before = asyncio.get_running_loop().time() + respawn_after

@@ -49,16 +49,18 @@ class Systemd:
 
 
 async def _run(*arguments: str, deadline: float) -> tuple[int, str]:
-    process = await asyncio.create_subprocess_exec(
-        "systemctl",
-        *arguments,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
+    try:
+        process = await asyncio.create_subprocess_exec(
+            "systemctl",
+            *arguments,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+    except OSError as error:
+        raise SourceError(f"systemctl cannot be run: {error}") from error
     try:
         out, _ = await asyncio.wait_for(process.communicate(), deadline)
     except TimeoutError:
-        process.kill()
         raise SourceError(
             f"systemctl {' '.join(arguments)}: no answer within {deadline:.0f} s"
         ) from None

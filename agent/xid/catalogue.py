@@ -50,9 +50,7 @@ class Entry(Value, frozen=True, kw_only=True):
     def title(self) -> str:
         """The number and name as a reason token: `Xid79GpuHasFallenOffTheBus`."""
         name = self.name.split(" / ")[0].removeprefix("ROBUST_CHANNEL_")
-        return f"Xid{self.xid}" + "".join(
-            part.capitalize() for part in re.findall(r"\w+?(?=_|$)", name)
-        )
+        return f"Xid{self.xid}" + "".join(part.capitalize() for part in name.split("_"))
 
 
 INSPECT = "drain+inspect/RMA"

@@ -19,13 +19,17 @@ class Product(Value, frozen=True, kw_only=True):
 
 
 class Past(Value, frozen=True, kw_only=True):
-    """An earlier fault, as the repeat rules need it. `ours`: it hit an engine's process."""
+    """An earlier fault, as the repeat rules need it.
+
+    `ours`: it hit an engine's process. `harmless`: judged to be none of the GPU's.
+    """
 
     gpu: str
     xid: int
     at: float
     ours: bool | None = None
     fatal: bool = False  # it took the GPU out of service
+    harmless: bool = False
     place: tuple[int, int] | None = None
     link: int | None = None
 
@@ -34,7 +38,8 @@ class Context(Value, frozen=True, kw_only=True):
     """The GPU and its engines at the moment of judging; `now` in seconds since 1970.
 
     `probe`: the engine on this GPU answers (True), does not (False). `exited`: a process that
-    used the GPU has ended in the last seconds. `recovery` is NVML's field 230. `history` leaves out the faults that are being judged.
+    used the GPU has ended in the last seconds. `recovery` is NVML's field 230.
+    `history` leaves out the faults that are being judged.
     """
 
     now: float

@@ -6,26 +6,46 @@ from agent.xid.catalogue import Severity, entry
 from agent.xid.context import Context
 from agent.xid.fault import Action, KernelFault
 from agent.xid.handling import Handling, handling
-from agent.xid.outcome import Verdict, harmless, outcome
+from agent.xid.outcome import Verdict, outcome
 
 
 def general(fault: KernelFault, context: Context) -> Verdict:
     """Judge a fault by its number's row alone."""
     row = handling(fault.xid)
-    if row.owned and context.ours(fault) is False:
-        return foreign(fault)
+    ours = context.ours(fault)
     if row.ask_driver and context.recovery is not Action.NONE:
-        return outcome(
-            fault, Remedy.DRAIN, "ask-driver", f"{row.why}; asking it", hands_off=row.hands_off
-        )
-    if row.ask_driver and context.ours(fault) is False:
-        return foreign(fault)
+        return outcome(fault, Remedy.DRAIN, "ask-driver", f"{row.why}; asking it")
+    if (row.owned or row.ask_driver) and ours is False:
+        return foreign(fault, row.later)
     if repeated := _repeated(fault, row, context):
         return repeated
-    if row.owned and context.ours(fault) is None and context.probe is not False:
+    if row.owned and ours is None and context.probe is not False:
         return unknown_process(fault, later=row.later)
-    if row.remedy is Remedy.NONE:
-        return _nothing(fault, row, context)
+    return _plain(fault, row) if row.remedy > Remedy.NONE else _nothing(fault, row, context)
+
+
+def foreign(fault: KernelFault, later: Remedy = Remedy.NONE) -> Verdict:
+    """Judge a fault that hit a process which is no engine's."""
+    why = f"it hit process {fault.pid}, which is no engine's"
+    status = Status.OK if later is Remedy.NONE else Status.WARN
+    return outcome(
+        fault,
+        Remedy.NONE,
+        "other-process",
+        why,
+        reason="OtherProcess",
+        status=status,
+        later=later,
+    )
+
+
+def unknown_process(fault: KernelFault, later: Remedy = Remedy.NONE) -> Verdict:
+    """Judge a fault of one process, when nobody knows whose, and no probe has failed."""
+    why = "whose process it hit is not known; only a failing probe makes it the engine's"
+    return outcome(fault, Remedy.NONE, "process-unknown", why, later=later)
+
+
+def _plain(fault: KernelFault, row: Handling) -> Verdict:
     return outcome(
         fault,
         row.remedy,
@@ -37,20 +57,9 @@ def general(fault: KernelFault, context: Context) -> Verdict:
     )
 
 
-def foreign(fault: KernelFault) -> Verdict:
-    """Judge a fault that hit a process which is no engine's."""
-    why = f"it hit process {fault.pid}, which is no engine's"
-    return harmless(fault, "other-process", "OtherProcess", why)
-
-
-def unknown_process(fault: KernelFault, later: Remedy = Remedy.NONE) -> Verdict:
-    """Judge a fault of one process, when nobody knows whose, and no probe has failed."""
-    why = "whose process it hit is not known; only a failing probe makes it the engine's"
-    return outcome(fault, Remedy.NONE, "process-unknown", why, later=later)
-
-
 def _repeated(fault: KernelFault, row: Handling, context: Context) -> Verdict | None:
-    if row.again is None or (row.spread_is_software and repeats.spread(fault, context)):
+    blind = row.owned and context.engine_pids is None  # it may all be somebody else's
+    if row.again is None or blind or (row.spread_is_software and repeats.spread(fault, context)):
         return None
     seen = repeats.count(fault, row, context)
     if seen < row.times:

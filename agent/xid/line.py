@@ -10,7 +10,7 @@ import msgspec
 
 from agent.xid import bus
 from agent.xid.details import details, fatal
-from agent.xid.fault import FELL_OFF, Kind, KernelFault
+from agent.xid.fault import FELL_OFF, KernelFault, Kind
 from agent.xid.record import Record, join, record
 
 __all__ = ["Record", "join", "parse", "read", "record", "reset_done", "worth"]

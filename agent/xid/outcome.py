@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from agent.model import Remedy, Status, Value
 from agent.xid.catalogue import entry
-from agent.xid.fault import Kind, KernelFault
+from agent.xid.fault import KernelFault, Kind
 
 
 class Scope(StrEnum):

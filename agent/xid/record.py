@@ -1,6 +1,6 @@
-"""Kernel log records in every shape that people and programs hand them over.
+r"""Kernel log records in every shape that people and programs hand them over.
 
-/dev/kmsg: `prio,seq,usec,flags;text`, one record a read, control characters as `\\x0a`
+/dev/kmsg: `prio,seq,usec,flags;text`, one record a read, control characters as `\x0a`
 (Documentation/ABI/testing/dev-kmsg); plain dmesg (also -T, -x, --time-format iso); and the
 journal's short forms. Nothing here raises.
 """

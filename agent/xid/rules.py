@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from agent.model import Remedy
 from agent.xid import nvlink4, nvlink5, repeats
-from agent.xid.context import Context
+from agent.xid.context import DAY, Context
 from agent.xid.fault import Action, KernelFault, Source
 from agent.xid.general import foreign, general, unknown_process
 from agent.xid.nvlink4 import Meaning
@@ -74,24 +74,21 @@ def lost(fault: KernelFault, group: Sequence[KernelFault], context: Context) -> 
 
 def removal(fault: KernelFault, group: Sequence[KernelFault], context: Context) -> Verdict:
     """45: the aftermath of nearly anything; only alone and again is it a fault of its own."""
-    near = [one for one in group if one.xid != fault.xid]
-    at = fault.at or context.now
-    past = [one for one in context.history if one.gpu == fault.gpu and one.xid != fault.xid]
-    if fault.cause or near or any(abs(at - one.at) <= FOLLOWS for one in past):
-        named = fault.cause or (near[0].xid if near else past[-1].xid)
-        return harmless(fault, "companions", "Aftermath", f"it follows Xid {named}")
+    near = [one.xid for one in group if one.xid != fault.xid]
+    near += _around(fault, fault.at or context.now, context)
+    if fault.cause or near:
+        why = f"it follows Xid {fault.cause or near[0]}"
+        return harmless(fault, "companions", "Aftermath", why)
     if context.exited:
         return harmless(fault, "companions", "Aftermath", "it follows the end of a process")
     if context.ours(fault) is False:
         return foreign(fault)
-    seen = repeats.on_link(fault, context)
-    if seen < 2:
+    past = repeats.same(fault, context, DAY)
+    if all(_around(fault, one.at, context) for one in past):
         return outcome(fault, Remedy.NONE, "alone", "cleaning up, and no other fault is near")
     if context.ours(fault) is None and context.probe is not False:
         return unknown_process(fault)
-    why = (
-        f"{seen} times in 24 h and no other fault near; see to the Fabric Manager, if there is one"
-    )
+    why = "again within 24 h with no other fault near; see to the Fabric Manager, if there is one"
     return outcome(fault, Remedy.RESTART, "repeat", why)
 
 
@@ -161,6 +158,15 @@ def _wordless(fault: KernelFault, context: Context) -> Verdict:
         return outcome(fault, Remedy.NONE, "driver", "no text came; the driver asks for nothing")
     why = "no text came that tells harmless from fatal; asking the driver"
     return outcome(fault, Remedy.DRAIN, "ask-driver", why)
+
+
+def _around(fault: KernelFault, at: float, context: Context) -> list[int]:
+    """Return the other faults that the GPU had about the time `at`."""
+    return [
+        one.xid
+        for one in context.history
+        if one.gpu == fault.gpu and one.xid != fault.xid and abs(at - one.at) <= FOLLOWS
+    ]
 
 
 def _where(fault: KernelFault) -> str:

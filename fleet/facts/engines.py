@@ -10,23 +10,24 @@ class State(msgspec.Struct, frozen=True):
 
     phase: str
     by: str = ""
+    goal: str | None = None
 
 
 class Engine(msgspec.Struct, frozen=True):
-    """One engine; `running_digest` is of the settings it was started with, None = it does not run."""
+    """One engine; `running_digest` is of the settings it runs with, None = it does not run."""
 
     state: State
     running_digest: str | None = None
 
 
 class Status(msgspec.Struct, frozen=True):
-    """The part of `stokerctl status --json` that a deploy needs."""
+    """The part of the agent's status that a deploy needs."""
 
     engines: dict[str, Engine] = {}
 
 
 class AgentStatus(FactBase[Status]):
-    """No engines where no agent answers."""
+    """No engines where no agent runs. `wait`: seconds to wait for engines that are starting."""
 
     @override
     @staticmethod
@@ -34,8 +35,11 @@ class AgentStatus(FactBase[Status]):
         return Status()
 
     @override
-    def command(self) -> str:
-        return "/usr/local/bin/stokerctl status --json 2>/dev/null || true"
+    def command(self, wait: float = 0) -> str:
+        return (
+            "systemctl is-active -q stoker-agent.service && "
+            f"/opt/stoker/venv/bin/python -m agent.settled --wait {wait:.0f} || true"
+        )
 
     @override
     def process(self, output: list[str]) -> Status:

@@ -3,7 +3,7 @@
 from pyinfra.api import FactBase, QuoteString, StringCommand
 from typing_extensions import override
 
-from agent.drift import Package
+from agent.drift.manifest import Package
 
 _FORM = "${Package}|${db:Status-Want}|${db:Status-Status}|${Version}\\n"
 

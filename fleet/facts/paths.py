@@ -1,10 +1,9 @@
 """What lies at some paths: one command for all of them."""
 
+from pyinfra.api import FactBase, QuoteString, StringCommand
 from typing_extensions import override
 
-from pyinfra.api import FactBase, QuoteString, StringCommand
-
-from agent.drift import Directory, File, Link
+from agent.drift.manifest import Directory, File, Link
 
 Found = dict[str, File | Directory | Link]
 

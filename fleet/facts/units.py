@@ -3,7 +3,7 @@
 from pyinfra.api import FactBase, QuoteString, StringCommand
 from typing_extensions import override
 
-_PROPERTIES = "Id,LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload"
+_PROPERTIES = "LoadState,ActiveState,UnitFileState,NeedDaemonReload,DropInPaths"
 
 Units = dict[str, dict[str, str]]
 

@@ -20,7 +20,7 @@ class CdiIsFresh(FactBase[bool]):
     @override
     def command(self) -> str:
         return (
-            f"[ -s {SPEC} ] && [ -z \"$(find -L /usr/lib/x86_64-linux-gnu -maxdepth 1 "
+            f'[ -s {SPEC} ] && [ -z "$(find -L /usr/lib/x86_64-linux-gnu -maxdepth 1 '
             f"-name 'libnvidia-ml.so.1' -newer {SPEC} 2>/dev/null)\" ] && echo fresh || true"
         )
 

@@ -5,7 +5,7 @@ from collections.abc import Generator, Mapping
 from pyinfra import host
 from pyinfra.api import QuoteString, StringCommand, operation
 
-from agent.drift import Directory
+from agent.drift.manifest import Directory
 from fleet import manifest
 from fleet.facts.paths import PathStates
 
@@ -21,9 +21,7 @@ def directories(wanted: Mapping[str, tuple[str, str]]) -> Generator[StringComman
         host.noop("all directories are as wanted")
     for path in wrong:
         d = paths[path]
-        yield StringCommand(
-            "install -d -m", d.mode, "-o", d.user, "-g", d.group, QuoteString(path)
-        )
+        yield StringCommand("install -d -m", d.mode, "-o", d.user, "-g", d.group, QuoteString(path))
 
 
 def _directory(mode: str, owner: str) -> Directory:

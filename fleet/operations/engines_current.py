@@ -9,7 +9,7 @@ from pyinfra.api import QuoteString, StringCommand, operation
 from agent.engines import ENGINES
 from agent.spec import EngineSpec, HostSpec, digest
 from fleet.applying import Ask, When, ask
-from fleet.facts.engines import AgentStatus
+from fleet.facts.engines import AgentStatus, Status
 from fleet.operations.stop import fail
 
 MARGIN = 60.0  # seconds for what is neither draining nor starting
@@ -22,25 +22,49 @@ def engines_current(spec: HostSpec, when: When) -> Generator[StringCommand]:
     An engine that serves is only touched with `When.ALWAYS`, and never after a host of this run
     has failed: then the rest of the fleet stays as it is.
     """
-    known = host.get_fact(AgentStatus).engines
-    asks = {
-        name: verb
-        for name, engine in spec.engines.items()
-        if (verb := ask(known.get(name), digest(engine), when)) is not Ask.NOTHING
-    }
-    if not asks:
+    asks = _asks(spec, host.get_fact(AgentStatus), when)
+    if _which(asks, Ask.WAIT) and host.state.is_executing:
+        # The agent starts them; that is no change of ours.
+        seconds = max(patience(spec.engines[name]) for name in _which(asks, Ask.WAIT))
+        status = host.get_fact(AgentStatus, wait=seconds, _timeout=int(seconds + MARGIN))
+        asks = _asks(spec, status, when)
+        if late := _which(asks, Ask.WAIT):
+            yield _failed(f"engine {', '.join(late)}: no answer within {seconds:.0f} s")
+            return
+    restarts = _which(asks, Ask.RESTART)
+    if held := _which(asks, Ask.HELD):
+        yield _failed(f"engine {', '.join(held)}: somebody else is at it; deploy again later")
+    elif not restarts:
         host.noop("the engines run as they should")
-        return
-    if when is When.ALWAYS and (failed := _failed_hosts()):
+    elif when is When.ALWAYS and (failed := _failed_hosts()):
         yield fail(f"the roll stopped at {failed}; the engines of this host were not touched")
-        return
-    for name, verb in asks.items():
-        seconds = patience(spec.engines[name])
-        yield StringCommand(
-            f"/usr/local/bin/stokerctl {verb}", QuoteString(name), f"--wait {seconds:.0f}",
-            "--by", QuoteString(f"deploy:{getpass.getuser()}"), "--reason 'settings changed'",
-            _timeout=int(seconds + MARGIN),
-        )  # fmt: skip
+    else:
+        yield from (_restart(name, spec.engines[name]) for name in restarts)
+
+
+def _which(asks: dict[str, Ask], wanted: Ask) -> list[str]:
+    return [name for name, found in asks.items() if found is wanted]
+
+
+def _failed(sentence: str) -> StringCommand:
+    status = "/usr/local/bin/stokerctl status >&2; exit 1"
+    return StringCommand("echo", QuoteString(sentence), ">&2;", status)
+
+
+def _asks(spec: HostSpec, status: Status, when: When) -> dict[str, Ask]:
+    return {
+        name: ask(status.engines.get(name), digest(engine), when)
+        for name, engine in spec.engines.items()
+    }
+
+
+def _restart(name: str, engine: EngineSpec) -> StringCommand:
+    seconds = patience(engine)
+    return StringCommand(
+        "/usr/local/bin/stokerctl restart", QuoteString(name), f"--wait {seconds:.0f} --by",
+        QuoteString(f"deploy:{getpass.getuser()}"), "--reason 'settings changed'",
+        _timeout=int(seconds + MARGIN),
+    )  # fmt: skip
 
 
 def patience(engine: EngineSpec) -> float:

@@ -6,7 +6,7 @@ from hashlib import sha256
 from pyinfra import host
 from pyinfra.api import QuoteString, StringCommand, operation
 
-from agent.drift import File
+from agent.drift.manifest import File
 from fleet import manifest
 from fleet.facts.paths import PathStates
 

@@ -5,7 +5,7 @@ from collections.abc import Generator
 from pyinfra import host
 from pyinfra.api import QuoteString, StringCommand, operation
 
-from agent.drift import Link
+from agent.drift.manifest import Link
 from fleet import manifest
 from fleet.facts.paths import PathStates
 

@@ -5,7 +5,7 @@ from collections.abc import Generator, Mapping
 from pyinfra import host
 from pyinfra.api import QuoteString, StringCommand, operation
 
-from agent.drift import Package
+from agent.drift.manifest import Package
 from fleet import manifest
 from fleet.facts.packages import Installed
 

@@ -1,4 +1,4 @@
-"""The agent's virtual environment on the node: one directory a version, and a link to the current."""
+"""The agent's virtual environment on the node: a directory a version, a link to the current."""
 
 from collections.abc import Generator
 from hashlib import sha256
@@ -6,7 +6,7 @@ from hashlib import sha256
 from pyinfra import host
 from pyinfra.api import FileUploadCommand, StringCommand, operation
 
-from agent.drift import File, Link
+from agent.drift.manifest import File, Link
 from fleet import manifest
 from fleet import program as control
 from fleet.facts.paths import PathStates

@@ -7,7 +7,7 @@ import msgspec
 from pyinfra import host
 from pyinfra.api import QuoteString, StringCommand, operation
 
-from agent.drift import File
+from agent.drift.manifest import File
 from fleet import manifest
 from fleet.facts.paths import PathStates, Text
 
@@ -67,12 +67,12 @@ def repository(wanted: Repository) -> Generator[StringCommand]:
     text = wanted.deb822()
     source = File(sha256=sha256(text.encode()).hexdigest(), **_MODE)
     manifest.of(host).files[wanted.source] = source
+    manifest.of(host).measured.add(wanted.keyring)
     found = host.get_fact(PathStates, paths=[wanted.keyring, wanted.source])
     keyring = found.get(wanted.keyring)
     checked = host.get_fact(Text, path=f"{wanted.keyring}.checked").strip()
     key_good = isinstance(keyring, File) and keyring == File(sha256=checked, **_MODE)
     if key_good and found.get(wanted.source) == source:
-        manifest.of(host).files[wanted.keyring] = File(sha256=checked, **_MODE)
         host.noop(f"{wanted.name} is as wanted")
         return
     if not key_good:

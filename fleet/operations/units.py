@@ -5,20 +5,25 @@ from collections.abc import Generator
 from pyinfra import host
 from pyinfra.api import QuoteString, StringCommand, operation
 
-from agent.drift import Unit
+from agent.drift.manifest import Unit
 from fleet import manifest
 from fleet.facts.digest import StartedWith
 from fleet.facts.units import UnitStates, is_up
 
 
 @operation()
-def unit_known(units: list[str]) -> Generator[StringCommand]:
-    """Make systemd read its files again when it says that it must."""
+def unit_known(units: list[str], drop_in: str = "") -> Generator[StringCommand]:
+    """Make systemd read its files again when it says that it must.
+
+    systemd 252 does not say so for the first `drop_in` of a unit, so that is looked for.
+    """
     states = host.get_fact(UnitStates, names=units)
     stale = [
         name
         for name, state in states.items()
-        if state.get("NeedDaemonReload") == "yes" or state.get("LoadState") == "not-found"
+        if state.get("NeedDaemonReload") == "yes"
+        or state.get("LoadState") == "not-found"
+        or drop_in not in state.get("DropInPaths", "")
     ]
     if not stale:
         host.noop("systemd knows the units as they are")

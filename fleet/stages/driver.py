@@ -17,9 +17,7 @@ def apply(spec: HostSpec, found: Bare) -> None:
     if not spec.driver.gpu_count:
         return
     distribution = DISTRIBUTIONS[found.os]
-    repository(
-        name="add NVIDIA's repository", wanted=distribution.driver_repository(spec.driver)
-    )
+    repository(name="add NVIDIA's repository", wanted=distribution.driver_repository(spec.driver))
     pinning = f"nvidia-driver-pinning-{spec.driver.branch}"
     packages(name=f"install {pinning}", names=[pinning])
     if not found.container:  # a container builds no kernel modules

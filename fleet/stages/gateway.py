@@ -51,7 +51,7 @@ def apply(spec: HostSpec) -> None:
         content=HiddenValue(keys.render(api_keys)),
     )
     nginx_conf(name=f"place {gateway.CONF}", spec=spec)
-    unit_known(name="read nginx.service", units=["nginx.service"])
+    unit_known(name="read nginx.service", units=["nginx.service"], drop_in=DROP_IN)
     unit_current(
         name="run nginx with this",
         unit="nginx.service",

@@ -17,7 +17,7 @@ from pyinfra.context import ctx_host
 
 from agent.spec import HostSpec, weights_path
 from fleet import control_files, fitness, hub_access, specs
-from fleet.errors import Refused
+from fleet.errors import RefusedError
 from fleet.facts.bare import Bare, BareHost
 
 AT_ONCE = 40  # hosts looked at in parallel
@@ -27,14 +27,14 @@ _looked: WeakKeyDictionary[State, tuple[dict[str, Bare], list[str]]] = WeakKeyDi
 
 
 def apply(host: Host) -> Bare:
-    """Return what was found on `host`; raise `Refused` when any host of the run is unfit."""
+    """Return what was found on `host`; raise `RefusedError` when any host of the run is unfit."""
     state = host.state
     with _lock:  # the first host looks at all of them, the others wait for its answer
         if state not in _looked:
             _looked[state] = _look_at_all(state)
     found, problems = _looked[state]
     if problems:
-        raise Refused(problems)
+        raise RefusedError(problems)
     return found[host.name]
 
 
@@ -42,7 +42,9 @@ def _look_at_all(state: State) -> tuple[dict[str, Bare], list[str]]:
     wanted = [host for host in state.inventory if state.is_host_in_limit(host)]
     here = [host for host in wanted if host in state.activated_hosts]
     problems = [
-        f"{host.name}: cannot be reached over SSH (see above)" for host in wanted if host not in here
+        f"{host.name}: cannot be reached over SSH (see above)"
+        for host in wanted
+        if host not in here
     ]
     found: dict[str, Bare] = {}
     for host, (bare, sentences) in zip(here, Pool(AT_ONCE).map(_look, here), strict=True):
@@ -58,9 +60,7 @@ def _look(host: Host) -> tuple[Bare | None, list[str]]:
     arguments = {"paths": [spec.model.root, fitness.DOCKER_ROOT], "weights": sorted(weights)}
     try:
         with ctx_host.use(host):
-            found = get_fact(
-                host.state, host, BareHost, kwargs=arguments, apply_failed_hosts=False
-            )
+            found = get_fact(host.state, host, BareHost, kwargs=arguments, apply_failed_hosts=False)
     except (PyinfraError, OSError, EOFError) as error:
         return None, [f"cannot be looked at: {error or 'sudo wants a password'}"]
     if found is None:

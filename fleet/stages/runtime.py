@@ -44,11 +44,9 @@ def apply(spec: HostSpec, found: Bare) -> None:
             hold=True,
         )
         cdi_fresh(name="write the CDI specification")
-    repository(
-        name="add Docker's repository", wanted=distribution.docker_repository(spec.runtime)
-    )
+    repository(name="add Docker's repository", wanted=distribution.docker_repository(spec.runtime))
     packages(name=f"install and hold {', '.join(DOCKER)}", names=DOCKER, hold=True)
-    unit_known(name="read docker.service", units=["docker.service"])
+    unit_known(name="read docker.service", units=["docker.service"], drop_in=DROP_IN)
     unit_current(name="run Docker with this", unit="docker.service", files=[PATH], stamp=STAMP)
     # Before any engine is stopped for it: what takes long is done while the old one still serves.
     for reference in host.loop(sorted({engine.image for engine in spec.engines.values()})):

@@ -1,6 +1,5 @@
 """Each check's judgement, and the runner that outlives a broken check."""
 
-
 import pytest
 
 from agent import checks
@@ -97,9 +96,7 @@ class Broken:
         return []
 
 
-@pytest.mark.parametrize(
-    "error", [SourceError("gone"), ZeroDivisionError("bug"), TimeoutError()]
-)
+@pytest.mark.parametrize("error", [SourceError("gone"), ZeroDivisionError("bug"), TimeoutError()])
 async def test_runner_turns_failures_into_unknown(error: Exception) -> None:
     sources = Sources({}, FakeSource(nvml(2)), FakeSource(2))  # type: ignore[arg-type]
     await sources.refresh()

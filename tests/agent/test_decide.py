@@ -8,7 +8,8 @@ from itertools import pairwise
 import msgspec
 import pytest
 
-from agent.decide import decide, restarts_left
+from agent.budget import restarts_left
+from agent.decide import decide
 from agent.model import (
     AGENT,
     Booted,
@@ -77,7 +78,7 @@ TABLE: list[tuple[str, EngineState, Event, Policy, Phase, bool]] = [
         True,
     ),
     ("blind while loading", state(Phase.STARTING), BLIND, ACT, Phase.STARTING, False),
-    ("fault keeps it out", state(Phase.STARTING), SICK, ACT, Phase.STARTING, False),
+    ("fault keeps it out", state(Phase.STARTING), SICK, ACT, Phase.DRAINED, False),
     (
         "observer does not keep it out",
         state(Phase.STARTING),
@@ -268,7 +269,7 @@ def test_a_second_drain_does_not_move_the_deadline_out() -> None:
     first = decide(state(Phase.SERVING), asked(Verb.DRAIN), ACT, NOW).state
     second = decide(first, asked(Verb.RESTART), ACT, NOW + 30).state
     assert second.deadline == first.deadline == NOW + 60
-    assert second.goal is Goal.RESTART
+    assert second.goal is Goal.REPLACE  # restarted, and still drained
 
 
 def test_drain_ends_in_time_although_the_clock_stepped_back() -> None:

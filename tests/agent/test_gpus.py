@@ -1,8 +1,11 @@
 import itertools
+import sys
+import time
 
 import pytest
 
-from agent.gpus import Gpu, assign
+from agent.errors import SourceError
+from agent.gpus import Gpu, assign, read
 
 A, B, C, D = (Gpu(uuid=f"GPU-{letter}", bus=f"0000:0{i}:00.0") for i, letter in enumerate("abcd"))
 WANTED = {"chat": 2, "code": 1}
@@ -38,3 +41,26 @@ def test_no_gpu_is_given_twice(seed: int) -> None:
     held = {"y": ("GPU-b",)} if seed % 5 else {}
     given = [uuid for uuids in assign([D, B, A, C], wanted, held).values() for uuid in uuids]
     assert len(given) == len(set(given))
+
+
+def child(program: str) -> tuple[str, ...]:
+    return (sys.executable, "-c", program)
+
+
+def test_reads_what_the_child_says() -> None:
+    answer = '[{"uuid":"GPU-a","bus":"0000:01:00.0","processes":[7]}]'
+    assert read(20, child(f"print({answer!r})")) == (
+        Gpu(uuid="GPU-a", bus="0000:01:00.0", processes=(7,)),
+    )
+
+
+def test_a_driver_that_hangs_is_given_up_at_the_deadline() -> None:
+    began = time.monotonic()
+    with pytest.raises(SourceError, match="the driver hangs"):
+        read(0.1, child("import time; time.sleep(60)"))
+    assert time.monotonic() - began < 5
+
+
+def test_a_driver_that_is_not_there_is_one_sentence() -> None:
+    with pytest.raises(SourceError, match=r"^NVML: NVML Shared Library Not Found$"):
+        read(20, child("import sys; sys.exit('Traceback\\nNVML Shared Library Not Found')"))

@@ -64,7 +64,7 @@ class Node:
     async def tick(self, seconds: float = 1.0) -> None:
         self.clock.now += seconds
         await self.loop.tick()
-        await self.converger.drain()
+        await self.converger.settled()
 
     @property
     def shown(self) -> Snapshot:
@@ -83,7 +83,7 @@ def node(tmp_path: Path) -> Node:
 
 async def test_new_engine_is_started_and_serves_once_it_answers(node: Node) -> None:
     node.loop.begin()
-    await node.converger.drain()
+    await node.converger.settled()
     assert node.journal == ["save", f"restart {UNIT}"]
     node.engine.value = look(chat=None)
     await node.tick()
@@ -139,7 +139,7 @@ async def test_new_boot_starts_the_engine_once(tmp_path: Path) -> None:
     node = Node(tmp_path, boot="boot-2")
     node.loop.begin()
     assert node.gates.open["main"] is False
-    await node.converger.drain()
+    await node.converger.settled()
     node.engine.value = look(chat=None)
     await node.tick()
     assert node.journal == ["save", f"restart {UNIT}"]
@@ -188,7 +188,7 @@ async def test_lost_gpu_quarantines_its_engine(node: Node) -> None:
     node.loop.begin()
     for _ in range(4):
         await node.tick()
-    assert (node.state.phase, node.state.reason) == (Phase.QUARANTINED, "Drained")
+    assert (node.state.phase, node.state.reason) == (Phase.QUARANTINED, "GpuLost")
     assert node.shown.conditions[0].reason == "GpuLost"
 
 

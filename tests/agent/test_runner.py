@@ -260,3 +260,11 @@ def test_a_request_during_the_preparation_starts_nothing(stage: Stage) -> None:
     report = stage.live()
     assert report.kind is ExitClass.ASKED
     assert stage.dockerd.created is None
+
+
+def test_a_bug_of_ours_leaves_no_engine_without_a_runner(stage: Stage) -> None:
+    stage.inbox.events = []  # the fake refuses to wait for ever
+    with pytest.raises(AssertionError, match="wait for ever"):
+        stage.live()
+    assert stage.dockerd.calls[-1] == "remove stoker-main"
+    assert not stage.paths.started("main").exists()

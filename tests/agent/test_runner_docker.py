@@ -18,8 +18,9 @@ from agent.runner.dockerd import DockerRefusedError
 from agent.runner.inbox import QueueInbox
 from agent.runner.refusals import meaning
 from agent.runner.rendering import settings
-from agent.runner.run import Run, World, follow
+from agent.runner.run import Run, World
 from agent.runner.sdk import DockerSdk
+from agent.runner.watch import follow
 from tests.agent.docker_proxy import Proxy
 from tests.agent.engines.examples import engine
 from tests.agent.host_specs import host, put_weights

@@ -68,7 +68,7 @@ def test_missing_gpu(bare: World) -> None:
             run = bare.deploy()
     finally:
         write_pci(pci, gpus=2)
-    assert_refused(run, host, "1 of 2 GPUs")
+    assert_refused(run, host, "1 NVIDIA GPU", "driver_gpu_count is 2")
 
 
 def test_full_disk(bare: World) -> None:
@@ -103,5 +103,5 @@ def test_wrong_token(bare: World, token: str) -> None:
             run = bare.deploy()
     finally:
         path.write_text(good)
-    assert_refused(run, "stoker/tiny-llama", "token")
+    assert_refused(run, bare.hosts[0], "Hub", "401")
     assert good.strip() not in run.output

@@ -65,7 +65,7 @@ def test_drift_check_finds_the_host_converged(world: World) -> None:
         line = world.shell(host, "cat /etc/cron.d/stoker")
         assert "agent.drift" in line
         report = world.shell(host, "/opt/stoker/venv/bin/python -m agent.drift --json")
-        assert json.loads(report)["drift"] == []
+        assert json.loads(report)["drifted"] == []
 
 
 def test_drift_check_finds_a_changed_file(world: World) -> None:

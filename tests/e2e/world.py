@@ -46,8 +46,9 @@ class Run:
 
     @property
     def hosts(self) -> int:
-        """How many hosts the run reached."""
-        return int(((self.report.get("results") or {}).get("totals") or {}).get("hosts", 0))
+        """How many hosts any operation ran on (pyinfra's own total counts a host per operation)."""
+        kinds = ("success", "error", "no_change")
+        return len({h for o in self._operations for kind in kinds for h in o.get(kind, [])})
 
     @property
     def _operations(self) -> list[dict[str, Any]]:

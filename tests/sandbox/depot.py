@@ -3,14 +3,13 @@
 import json
 import shutil
 import ssl
-import threading
 import urllib.request
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from tests.sandbox import docker, files, images, machines, recipes
 from tests.sandbox.archive import Entry
+from tests.sandbox.description import Description
 from tests.sandbox.hub.repo import Settings, commit_of
 from tests.sandbox.layout import DEPOT_OCTET, DOMAIN, FleetLayout
 from tests.sandbox.machine import Machine
@@ -30,8 +29,6 @@ FILES = {
     "/etc/nginx/conf.d/apt.conf": "apt.conf",
 }
 
-_describing = threading.Lock()
-
 
 class Depot:
     """The depot of one fleet. What it serves lies in `depot/` of the fleet's directory."""
@@ -39,7 +36,13 @@ class Depot:
     def __init__(self, layout: FleetLayout) -> None:
         self.layout = layout
         self.root = layout.directory / "depot"
-        self.description = layout.directory / "depot.json"
+        host = f"{NAME}.{DOMAIN}"
+        fixed = {
+            "registry": f"{host}:{REGISTRY_PORT}",
+            "hub": f"https://{host}:{HUB_PORT}",
+            "apt": f"https://{host}:{APT_PORT}",
+        }
+        self.description = Description(layout.directory / "depot.json", fixed)
 
     def machine(self) -> Machine:
         """How the depot is started."""
@@ -67,23 +70,9 @@ class Depot:
             if not wait_until(partial(self._answers, port, path), START_DEADLINE):
                 raise SandboxError(f"the depot does not answer at port {port} ({path})")
 
-    def describe(self, **changes: Any) -> dict[str, Any]:
-        """Give what is in depot.json, with `changes` written into it first."""
-        host = f"{NAME}.{DOMAIN}"
-        fixed = {
-            "registry": f"{host}:{REGISTRY_PORT}",
-            "hub": f"https://{host}:{HUB_PORT}",
-            "apt": f"https://{host}:{APT_PORT}",
-        }
-        with _describing:
-            there = json.loads(self.description.read_text()) if self.description.exists() else {}
-            known = {"images": {}, "models": {}, **there, **fixed, **changes}
-            self.description.write_text(json.dumps(known, indent=2) + "\n")
-        return known
-
     def push(self, local: str, repository: str, key: str) -> str:
         """Push the local image `local` as `repository`; record and give its pinned reference."""
-        known = self.describe()
+        known = self.description.read()
         pushed, source = known["images"].get(key), docker.image_id(local)
         stamp = self.root / f"pushed-{key}"
         if pushed and stamp.exists() and stamp.read_text() == f"{source} {pushed}":
@@ -91,7 +80,7 @@ class Depot:
         with step(f"pushing {repository} to the depot"):
             digest = self._push(local, repository)
         reference = f"{known['registry']}/{repository}@{digest}"
-        self.describe(images={**known["images"], key: reference})
+        self.description.add("images", key, reference)
         stamp.write_text(f"{source} {reference}")
         return reference
 
@@ -103,12 +92,14 @@ class Depot:
         shutil.copytree(directory, target, copy_function=_link_or_copy)
         Settings(gated=gated).save(target)
         commit = commit_of(target)
-        self.describe(models={**self.describe()["models"], repo_id: commit})
+        self.description.add("models", repo_id, commit)
         return commit
 
     def has_model(self, repo_id: str) -> bool:
-        """Tell whether the model is served already."""
-        return (self.root / "hub" / repo_id / "config.json").exists()
+        """Tell whether the model is served already, complete."""
+        return (
+            repo_id in self.description.read()["models"] and (self.root / "hub" / repo_id).is_dir()
+        )
 
     def _push(self, local: str, repository: str) -> str:
         # By a loopback port: Docker asks no certificate there, and /etc/docker stays untouched.

@@ -7,7 +7,10 @@ from tests.sandbox import docker, tools
 from tests.sandbox.progress import step, wait_until
 from tests.sandbox.shell import SandboxError, run
 
-PID_FILE = Path("/var/run/docker.pid")
+PID_FILES = {
+    Path("/var/run/docker.pid"): "dockerd",
+    Path("/var/run/docker/containerd/containerd.pid"): "containerd",
+}
 LOG_FILE = Path("/var/log/stoker-sandbox-dockerd.log")
 START_DEADLINE = 60.0
 
@@ -29,8 +32,10 @@ def ensure() -> None:
 
 
 def _start_detached() -> None:
-    if PID_FILE.exists() and not is_engine(PID_FILE.read_text(), Path("/proc")):
-        PID_FILE.unlink()  # dockerd refuses to start when a recycled process id stands there
+    # dockerd refuses to start, or waits in vain, when a recycled process id stands in such a file.
+    for file, program in PID_FILES.items():
+        if file.exists() and not is_running(file.read_text(), program, Path("/proc")):
+            file.unlink()
     with LOG_FILE.open("ab") as log:
         subprocess.Popen(
             ["dockerd"],
@@ -41,9 +46,11 @@ def _start_detached() -> None:
         )
 
 
-def is_engine(pid: str, proc: Path) -> bool:
-    """Tell whether the process `pid` is a Docker engine, looked up below `proc`."""
+def is_running(pid: str, program: str, proc: Path) -> bool:
+    """Tell whether the process `pid` is a living `program`, looked up below `proc`."""
     try:
-        return (proc / pid.strip() / "comm").read_text().strip() == "dockerd"
+        lines = (proc / pid.strip() / "status").read_text().splitlines()
     except OSError:
         return False
+    status = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+    return status["Name"] == program and not status["State"].startswith("Z")

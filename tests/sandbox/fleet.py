@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from tests.sandbox import depot, docker, dockerd, files, images, machines, recipes, supplies
+from tests.sandbox import depot, docker, dockerd, files, images, machines, recipes, supplies, tools
 from tests.sandbox.depot import Depot
 from tests.sandbox.docker import DIRECTORY_LABEL, FLEET_LABEL
 from tests.sandbox.layout import DEPOT_OCTET, REPOSITORY, HostLayout, fleet_layout
 from tests.sandbox.machine import Machine
 from tests.sandbox.progress import say, step
-from tests.sandbox.shell import Completed, run
+from tests.sandbox.shell import Completed, SandboxError, run
 from tests.sandbox.together import together
 
 
@@ -36,6 +36,7 @@ class Fleet:
     def up(self, *names: str) -> None:
         """Bring up the depot and the hosts `names` (all that are not on request without names)."""
         chosen = self.layout.chosen(names)
+        tools.ensure("debootstrap", "gpg", "gcc", "ssh")
         dockerd.ensure()
         with files.locked(self.layout):
             self._remove_foreign()
@@ -65,7 +66,7 @@ class Fleet:
 
     def reset_host(self, name: str) -> None:
         """Throw host `name` away and start it again, bare; its keys and address stay."""
-        host = self.layout.host(name)
+        host = self._present(name)
         with step(f"resetting {name} to a bare host"):
             machines.discard(self._machine(host))
             files.simulate_hardware(self.layout, host)
@@ -74,7 +75,7 @@ class Fleet:
     def reboot_host(self, name: str) -> None:
         """Reboot host `name`: systemd stops everything, and boots again with the same files."""
         with step(f"rebooting {name}"):
-            machines.reboot(self._machine(self.layout.host(name)))
+            machines.reboot(self._machine(self._present(name)))
 
     def ssh(
         self, name: str, command: str, *, deadline: float = 60, check: bool = True
@@ -87,6 +88,12 @@ class Fleet:
     def simulated(self, name: str) -> Path:
         """Directory that host `name` sees at /sim: nvml.state, pci/, kmsg."""
         return self.layout.simulated(self.layout.host(name).name)
+
+    def _present(self, name: str) -> HostLayout:
+        host = self.layout.host(name)
+        if docker.inspect(self.layout.container(name)) is None:
+            raise SandboxError(f"{name} is not up; `up --fleet {self.layout.name}` starts it")
+        return host
 
     def _state(self, name: str) -> str:
         container = self.layout.container(name)

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Mapping
+from typing import Any
 
 from tests.sandbox import docker, outer
 from tests.sandbox.archive import Entry, pack
@@ -21,7 +22,7 @@ def ensure(machine: Machine, files: Mapping[str, Entry], *, login: bool = True) 
     `files` are laid into a new one before it boots; `login` says whether it takes SSH connections.
     """
     known = docker.inspect(machine.container)
-    if known and known["Config"]["Labels"].get(CONFIG_LABEL) != machine.labels[CONFIG_LABEL]:
+    if known and not _usable(known, machine):
         discard(machine)
         known = None
     if known is None:
@@ -68,6 +69,12 @@ def system_state(container: str) -> str:
     """Word of `systemctl is-system-running`, or "stopped" where the container does not run."""
     asked = docker.execute(container, ["systemctl", "is-system-running"], check=False)
     return asked.out.strip() or "stopped"
+
+
+def _usable(known: Mapping[str, Any], machine: Machine) -> bool:
+    """Tell whether a container is as `machine` says; one never started may lack its files."""
+    same = known["Config"]["Labels"].get(CONFIG_LABEL) == machine.labels[CONFIG_LABEL]
+    return bool(same and known["State"]["Status"] != "created")
 
 
 def _create(machine: Machine, files: Mapping[str, Entry]) -> None:

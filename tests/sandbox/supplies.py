@@ -84,7 +84,7 @@ def _packages(depot: Depot, releases: list[str]) -> None:
     library = nvml.build(depot.layout.directory / "nvml")
     secret = depot.layout.directory / "apt-key.asc"
     fingerprint = ensure_packages(depot.root / "apt", secret, library, nvml.SMI, releases)
-    depot.describe(apt_key_fingerprint=fingerprint)
+    depot.description.set("apt_key_fingerprint", fingerprint)
 
 
 def _model(depot: Depot, supply: Supply) -> None:

@@ -106,6 +106,7 @@ def test_the_port_is_closed_until_the_engine_can_serve(tmp_path: Path) -> None:
 
         simulator.wait_until_serving()
 
+        wait_for(lambda: "Connected" in simulator.log, "log passed on")
         assert simulator.ask("/health").status == 200
         messages = simulator.log
         places = [

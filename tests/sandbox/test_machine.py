@@ -9,7 +9,7 @@ import pytest
 from tests.sandbox import outer, recipes
 from tests.sandbox.archive import Entry
 from tests.sandbox.docker import CONFIG_LABEL
-from tests.sandbox.dockerd import is_engine
+from tests.sandbox.dockerd import is_running
 from tests.sandbox.files import identity
 from tests.sandbox.layout import fleet_layout
 from tests.sandbox.machine import Machine
@@ -96,9 +96,9 @@ def test_hosts_take_over_how_mirrors_are_reached_and_nothing_else() -> None:
 
 
 def test_a_recycled_process_id_is_no_docker_engine(tmp_path: Path) -> None:
-    for pid, program in (("10", "dockerd"), ("11", "bash")):
+    processes = {"10": ("dockerd", "S (sleeping)"), "11": ("bash", "R"), "12": ("dockerd", "Z")}
+    for pid, (program, state) in processes.items():
         (tmp_path / pid).mkdir()
-        (tmp_path / pid / "comm").write_text(f"{program}\n")
-    assert is_engine("10\n", tmp_path)
-    assert not is_engine("11", tmp_path)
-    assert not is_engine("12", tmp_path)
+        (tmp_path / pid / "status").write_text(f"Name:\t{program}\nState:\t{state}\n")
+    running = [pid for pid in ("10\n", "11", "12", "13") if is_running(pid, "dockerd", tmp_path)]
+    assert running == ["10\n"]

@@ -14,6 +14,7 @@ PACKAGES = {
     "gpg": ("gnupg",),
     "dpkg-deb": ("dpkg",),
     "ssh": ("openssh-client",),
+    "gcc": ("gcc", "libc6-dev"),
 }
 
 

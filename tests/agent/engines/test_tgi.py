@@ -4,7 +4,10 @@ import pytest
 
 from agent.engines.base import Load
 from agent.engines.tgi import Tgi
-from tests.agent.engines.examples import GPUS, WEIGHTS, engine
+from agent.engines.tgi_tables import KNOWN
+from tests.agent.engines.examples import EXAMPLES, GPUS, WEIGHTS, engine
+from tests.sandbox.engine_sim.dialects.tgi.flag_table import load_flags
+from tests.sandbox.engine_sim.dialects.tgi.flags import parse
 
 SAMPLE = (Path(__file__).parent / "samples" / "tgi.txt").read_text()
 
@@ -49,3 +52,17 @@ def test_bitsandbytes_goes_with_a_dtype() -> None:
 
 def test_the_stop_deadline_covers_router_and_shards() -> None:
     assert Tgi().stop_deadline(engine("tgi", drain_deadline=90)) == 195
+
+
+@pytest.mark.parametrize("name", [name for name in EXAMPLES if name.startswith("tgi")])
+def test_the_launchers_own_grammar_takes_the_command(name: str) -> None:
+    spec = EXAMPLES[name]
+    flags = parse(Tgi().container(spec, WEIGHTS, GPUS[: spec.gpus]).command, {})
+    assert flags.text("model_id") == "/model"
+    assert flags.count("max_total_tokens") == spec.max_total_tokens
+    assert flags.on("json_output")
+
+
+def test_knows_every_flag_of_the_launcher() -> None:
+    names = {flag.name for flag in load_flags()} - {"--help", "--version"}
+    assert names == KNOWN

@@ -136,11 +136,11 @@ async def _serve(args: Namespace, site: Site, stop: asyncio.Event, log: Log) -> 
     )
     await runner.setup()
     loop = asyncio.create_task(site.scheduler.run())
+    log.info("Connected")
     try:
         await web.TCPSite(runner, _address(args.hostname, log), args.port).start()
     except OSError as error:
         raise _StartError(f'Backend(Webserver("{error.strerror}"))') from error
-    log.info("Connected")
     await stop.wait()
     # Closes the listener and idle connections now, and the rest when their requests have ended.
     await runner.cleanup()

@@ -1,0 +1,1 @@
+"""Does the node still look as the last deploy left it? `python -m agent.drift`."""

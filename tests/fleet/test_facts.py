@@ -1,0 +1,53 @@
+"""What facts make of what a host prints."""
+
+from agent.drift.manifest import Directory, File, Link, Package
+from fleet.facts.digest import Digests, StartedWith
+from fleet.facts.packages import Installed
+from fleet.facts.paths import PathStates, Text
+from fleet.facts.units import UnitStates, is_up
+from fleet.operations.sysctl import Sysctls
+
+
+def test_paths() -> None:
+    lines = ["l|/a|/b", "d|/c|755|root|root", "f|/d|600|root|www|abc"]
+    assert PathStates().process(lines) == {
+        "/a": Link(target="/b"),
+        "/c": Directory(mode="755", user="root", group="root"),
+        "/d": File(sha256="abc", mode="600", user="root", group="www"),
+    }
+
+
+def test_a_path_is_quoted() -> None:
+    assert "'/a b'" in PathStates().command(paths=["/a b"]).get_raw_value()
+    assert "'/a b'" in Text().command(path="/a b").get_raw_value()
+
+
+def test_only_installed_packages_count() -> None:
+    lines = [
+        "nginx|install|installed|1.2",
+        "held|hold|installed|3",
+        "gone|deinstall|config-files|4",
+    ]
+    assert Installed().process(lines) == {
+        "nginx": Package(version="1.2"),
+        "held": Package(version="3", hold=True),
+    }
+
+
+def test_units() -> None:
+    lines = ["unit=a.service", "Id=a.service", "ActiveState=active", "unit=b@x.service", "Id=b"]
+    states = UnitStates().process(lines)
+    assert states["a.service"]["ActiveState"] == "active"
+    assert is_up(states["a.service"])
+    assert not is_up(states["b@x.service"])
+
+
+def test_a_unit_that_left_no_stamp_does_not_run_with_what_lies_there() -> None:
+    assert not StartedWith().process(["abc"]).equal
+    assert StartedWith().process(["abc", '{"digest": "abc"}']).equal
+    assert not StartedWith().process(["abc", "abd"]).equal
+    assert not Digests().equal
+
+
+def test_sysctls() -> None:
+    assert Sysctls().process(["vm.swappiness = 60", "sysctl: no"]) == {"vm.swappiness": "60"}
