@@ -22,6 +22,7 @@ from agent import api, control
 from agent.audit import Audit
 from agent.converge import Converger, FileGates
 from agent.engines import ENGINES
+from agent.errors import SourceError
 from agent.loop import Loop
 from agent.paths import Paths
 from agent.sdnotify import notify
@@ -76,7 +77,8 @@ async def serve(spec: HostSpec, paths: Paths) -> None:
                 await turning
             notify("STOPPING=1")
     if nvml:
-        nvml.close()
+        with contextlib.suppress(SourceError):
+            await nvml.close()
 
 
 def _loop(

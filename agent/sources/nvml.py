@@ -79,17 +79,17 @@ class NvmlSource:
         line = await asyncio.wait_for(worker.stdout.readline(), self._deadline)
         return msgspec.json.decode(line, type=NvmlReading)
 
-    def close(self) -> None:
-        """Let go of the driver: an open handle blocks a GPU reset."""
+    async def close(self) -> None:
+        """Let go of the driver: an open handle blocks a GPU reset. `SourceError` if it cannot."""
         self._drop(respawn_after=0.0)
+        await self._buried()
 
     async def _running(self) -> asyncio.subprocess.Process:
         if self._worker is not None and self._worker.returncode is None:
             return self._worker
         if asyncio.get_running_loop().time() < self._not_before:
             raise SourceError("waiting before the NVML worker is started again")
-        if self._killed is not None and self._killed.returncode is None:
-            raise SourceError("the driver holds a killed NVML worker; another would hang as well")
+        await self._buried()
         try:
             self._worker = await asyncio.create_subprocess_exec(
                 *self._command,
@@ -100,8 +100,19 @@ class NvmlSource:
             raise SourceError(f"the NVML worker cannot be started: {error}") from error
         return self._worker
 
+    async def _buried(self) -> None:
+        """Wait for the end of a killed worker: while the driver holds it, others would pile up."""
+        if self._killed is None:
+            return
+        try:
+            await asyncio.wait_for(self._killed.wait(), self._deadline)
+        except TimeoutError:
+            self._not_before = asyncio.get_running_loop().time() + RESPAWN_AFTER
+            raise SourceError("the driver holds a killed NVML worker") from None
+        self._killed = None
+
     def _drop(self, respawn_after: float = RESPAWN_AFTER) -> None:
-        """Kill and forget: a worker in an uninterruptible call cannot be waited for."""
+        """Kill, and wait later: a worker in an uninterruptible call does not end."""
         if self._worker is not None and self._worker.returncode is None:
             self._worker.kill()
             self._killed = self._worker

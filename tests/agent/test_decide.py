@@ -1,8 +1,5 @@
-"""The agent's mind: every transition as a table, and its promises on random walks."""
+"""The agent's mind: every transition as a table. Its promises: `test_decide_walks.py`."""
 
-import os
-import random
-from collections.abc import Callable
 from itertools import pairwise
 
 import msgspec
@@ -13,7 +10,6 @@ from agent.decide import decide
 from agent.model import (
     AGENT,
     Booted,
-    Decision,
     EngineState,
     Event,
     Goal,
@@ -103,6 +99,23 @@ TABLE: list[tuple[str, EngineState, Event, Policy, Phase, bool]] = [
     ),
     ("lost GPU", state(Phase.SERVING), LOST, ACT, Phase.DRAINING, False),
     (
+        "lost GPU, and nothing left to drain",
+        state(Phase.SERVING),
+        Observed(running=True, answering=False, remedy=Remedy.QUARANTINE, reason="GpuLost"),
+        ACT,
+        Phase.QUARANTINED,
+        False,
+    ),
+    ("GPU to be reset", state(Phase.SERVING), SICK, ACT, Phase.DRAINING, False),
+    (
+        "an engine that answers is drained before its quarantine",
+        state(Phase.SERVING, starts=(NOW - 30, NOW - 20, NOW - 10)),
+        FAULT,
+        ACT,
+        Phase.DRAINING,
+        False,
+    ),
+    (
         "budget spent",
         state(Phase.SERVING, starts=(NOW - 30, NOW - 20, NOW - 10)),
         ENDED,
@@ -186,6 +199,38 @@ TABLE: list[tuple[str, EngineState, Event, Policy, Phase, bool]] = [
         Phase.QUARANTINED,
         False,
     ),
+    (
+        "ended during a drain",
+        state(Phase.DRAINING, **DRAINING),
+        ENDED,
+        ACT,
+        Phase.DRAINED,
+        False,
+    ),
+    (
+        "drained and to be replaced",
+        state(Phase.DRAINING, idle=1, goal=Goal.REPLACE, deadline=NOW + 5, by="alice"),
+        WELL,
+        OBSERVE,
+        Phase.DRAINED,
+        True,
+    ),
+    (
+        "observer takes our drain back",
+        state(Phase.DRAINING, idle=1, goal=Goal.QUARANTINE, deadline=NOW + 5),
+        WELL,
+        OBSERVE,
+        Phase.STARTING,
+        False,
+    ),
+    (
+        "blind before the deadline",
+        state(Phase.DRAINING, idle=1, **DRAINING),
+        BLIND,
+        ACT,
+        Phase.DRAINING,
+        False,
+    ),
     ("a person's drain stays", state(Phase.DRAINED, by="alice"), WELL, ACT, Phase.DRAINED, False),
     (
         "our fault drain heals",
@@ -203,6 +248,38 @@ TABLE: list[tuple[str, EngineState, Event, Policy, Phase, bool]] = [
         Phase.DRAINED,
         False,
     ),
+    (
+        "our fault drain does not heal unseen",
+        state(Phase.DRAINED, goal=Goal.FAULT),
+        BLIND,
+        ACT,
+        Phase.DRAINED,
+        False,
+    ),
+    (
+        "our fault drain gets worse",
+        state(Phase.DRAINED, goal=Goal.FAULT),
+        LOST,
+        ACT,
+        Phase.QUARANTINED,
+        False,
+    ),
+    (
+        "a person's drain does not get worse",
+        state(Phase.DRAINED, goal=Goal.MAINTENANCE, by="alice"),
+        LOST,
+        ACT,
+        Phase.DRAINED,
+        False,
+    ),
+    (
+        "a drained engine that ends stays down",
+        state(Phase.DRAINED, goal=Goal.MAINTENANCE, by="alice"),
+        ENDED,
+        ACT,
+        Phase.DRAINED,
+        False,
+    ),
     ("quarantine stays", state(Phase.QUARANTINED), WELL, ACT, Phase.QUARANTINED, False),
     ("quarantine over a boot", state(Phase.QUARANTINED), Booted(), ACT, Phase.QUARANTINED, False),
     ("boot", state(Phase.SERVING), Booted(), ACT, Phase.STARTING, True),
@@ -215,6 +292,14 @@ TABLE: list[tuple[str, EngineState, Event, Policy, Phase, bool]] = [
         ACT,
         Phase.DRAINED,
         False,
+    ),
+    (
+        "boot during our fault drain",
+        state(Phase.DRAINING, goal=Goal.FAULT, deadline=NOW + 5),
+        Booted(),
+        ACT,
+        Phase.STARTING,
+        True,
     ),
     ("drain", state(Phase.SERVING), asked(Verb.DRAIN), OBSERVE, Phase.DRAINING, False),
     ("drain again", state(Phase.DRAINED), asked(Verb.DRAIN), ACT, Phase.DRAINED, False),
@@ -269,7 +354,53 @@ def test_a_second_drain_does_not_move_the_deadline_out() -> None:
     first = decide(state(Phase.SERVING), asked(Verb.DRAIN), ACT, NOW).state
     second = decide(first, asked(Verb.RESTART), ACT, NOW + 30).state
     assert second.deadline == first.deadline == NOW + 60
-    assert second.goal is Goal.REPLACE  # restarted, and still drained
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [(Verb.DRAIN, Verb.RESTART), (Verb.RESTART, Verb.DRAIN)]
+)
+def test_a_drain_and_a_restart_are_both_carried_out(first: Verb, second: Verb) -> None:
+    engine = decide(state(Phase.SERVING), asked(first), ACT, NOW).state
+    engine = decide(engine, asked(second), ACT, NOW + 1).state
+    ended = decide(engine, WELL, ACT, NOW + 61)
+    assert (ended.state.phase, ended.start, ended.state.by) == (Phase.DRAINED, True, "alice")
+    assert ended.state.starts == ()
+    assert decide(ended.state, WELL, ACT, NOW + 99).state.phase is Phase.DRAINED
+
+
+def test_a_persons_drain_takes_over_the_agents() -> None:
+    ours = state(Phase.DRAINED, goal=Goal.FAULT)
+    taken = decide(ours, asked(Verb.DRAIN), ACT, NOW).state
+    assert (taken.phase, taken.by, taken.since) == (Phase.DRAINED, "alice", ours.since)
+    assert decide(taken, WELL, ACT, NOW).state.phase is Phase.DRAINED  # does not heal
+
+
+def test_restart_wanted_during_the_backoff_is_not_forgotten() -> None:
+    hung = Observed(running=True, answering=False, remedy=Remedy.RESTART, reason="PortClosed")
+    engine = decide(state(Phase.SERVING, starts=(NOW - 1,)), hung, ACT, NOW).state
+    assert engine.phase is Phase.STARTING
+    assert not decide(engine, hung, ACT, NOW + 3).start
+    assert decide(engine, hung, ACT, NOW + 4).start
+    assert not decide(engine, BLIND, ACT, NOW + 4).start
+
+
+@pytest.mark.parametrize("verb", [Verb.UNDRAIN, Verb.RESTART])
+def test_a_released_latch_gives_a_full_budget(verb: Verb) -> None:
+    spent = state(Phase.QUARANTINED, starts=(NOW - 3, NOW - 2, NOW - 1))
+    released = decide(spent, asked(verb), ACT, NOW).state
+    assert restarts_left(released, ACT, NOW) == 3
+
+
+def test_quarantine_after_a_drain_says_why() -> None:
+    draining = decide(state(Phase.SERVING), LOST, ACT, NOW).state
+    out = decide(draining, LOST, ACT, NOW + 60).state
+    assert (out.phase, out.reason) == (Phase.QUARANTINED, "GpuLost")
+
+
+def test_a_great_budget_does_not_break_the_backoff() -> None:
+    policy = msgspec.structs.replace(ACT, budget=5000)
+    starts = (NOW - 301,) * 3000
+    assert decide(state(Phase.SERVING, starts=starts), ENDED, policy, NOW).start
 
 
 def test_drain_ends_in_time_although_the_clock_stepped_back() -> None:
@@ -283,107 +414,6 @@ def test_advice_is_what_the_agent_would_do() -> None:
     assert decide(state(Phase.SERVING), FAULT, OBSERVE, NOW).advice is Remedy.RESTART
     assert decide(state(Phase.SERVING), ENDED, OBSERVE, NOW).advice is Remedy.RESTART
     assert decide(state(Phase.SERVING), LOST, OBSERVE, NOW).advice is Remedy.QUARANTINE
-
-
-# -- promises, on random walks ---------------------------------------------------------------------
-
-WALKS = int(os.environ.get("STOKER_WALKS", "150"))
-STEPS = 200
-Decide = Callable[[EngineState, Event, Policy, float], Decision]
-
-
-class Walk:
-    """One random life of an engine; `step` raises AssertionError when a promise is broken."""
-
-    def __init__(self, seed: int, mind: Decide = decide) -> None:
-        self.random = random.Random(seed)
-        self.mind = mind
-        self.policy = self.random.choice([ACT, OBSERVE])
-        self.now = NOW
-        self.state = state(Phase.STARTING)
-        self.own_starts: list[float] = []
-
-    def step(self) -> None:
-        self.now += self.random.choice([0.1, 1.0, 1.0, 5.0, 30.0, 200.0])
-        event = self._event()
-        before, after = self.state, self.mind(self.state, event, self.policy, self.now)
-        self._check(before, event, after)
-        self.state = after.state
-
-    def _event(self) -> Event:
-        if self.random.random() < 0.03:
-            return Booted()
-        if self.random.random() < 0.05:
-            return asked(self.random.choice(list(Verb)))
-        if self.random.random() < 0.1:
-            return BLIND
-        choose = self.random.choice
-        return Observed(
-            running=choose([True, True, True, False, None]),
-            answering=choose([True, True, False, None]),
-            in_flight=choose([0, 0, 3, None]),
-            remedy=choose([Remedy.NONE] * 6 + list(Remedy)),
-            reason="Walk",
-            hopeless=self.random.random() < 0.05,
-        )
-
-    def _check(self, before: EngineState, event: Event, after: Decision) -> None:
-        phases = (before.phase, after.state.phase)
-        mine = isinstance(event, Observed)
-        obeying = before.by != AGENT  # carries out what a person asked for
-        if event == asked(Verb.UNDRAIN) and phases[0] is not phases[1]:
-            self.own_starts.clear()  # a latch released by a person starts with a full budget
-        if after.start and mine and not obeying:
-            assert self.policy.act, "an observer started an engine"
-            self.own_starts.append(self.now)
-            recent = [at for at in self.own_starts if self.now - at < self.policy.window]
-            assert len(recent) <= self.policy.budget, "more restarts than the budget"
-        if event == BLIND and phases[0] is not Phase.DRAINING:
-            assert not after.start, "unknown restarted"
-            assert phases[0] is phases[1], "unknown moved a phase"
-        if mine and not self.policy.act and not obeying:
-            assert phases[1] is not Phase.QUARANTINED or phases[0] is phases[1]
-            assert phases != (Phase.SERVING, Phase.DRAINING), "an observer drained"
-        if phases[0] is Phase.DRAINING and mine:
-            late = before.deadline is not None and self.now >= before.deadline
-            assert not late or phases[1] is not Phase.DRAINING, "a drain outlived its deadline"
-        if phases[0] is Phase.QUARANTINED and phases[1] is not Phase.QUARANTINED:
-            assert isinstance(event, Requested), "quarantine was left without a person"
-        if phases[0] is Phase.DRAINED and obeying and phases[1] is not Phase.DRAINED:
-            assert isinstance(event, Requested), "a person's drain was undone"
-        if phases[1] is Phase.SERVING and phases[0] is not Phase.SERVING:
-            assert isinstance(event, Observed)
-            assert event.running, "serves without running"
-            assert event.answering, "serves without an answer"
-
-
-def walk_all(mind: Decide) -> None:
-    for seed in range(WALKS):
-        walk = Walk(seed, mind)
-        for _ in range(STEPS):
-            walk.step()
-
-
-def test_promises_hold_on_random_walks() -> None:
-    walk_all(decide)
-
-
-def _without_budget(before: EngineState, event: Event, policy: Policy, now: float) -> Decision:
-    return decide(msgspec.structs.replace(before, starts=()), event, policy, now)
-
-
-def _deaf_to_unknown(before: EngineState, event: Event, policy: Policy, now: float) -> Decision:
-    return decide(before, ENDED if event == BLIND else event, policy, now)
-
-
-def _too_eager(before: EngineState, event: Event, policy: Policy, now: float) -> Decision:
-    return decide(before, event, msgspec.structs.replace(policy, act=True), now)
-
-
-@pytest.mark.parametrize("broken", [_without_budget, _deaf_to_unknown, _too_eager])
-def test_walks_catch_a_broken_mind(broken: Decide) -> None:
-    with pytest.raises(AssertionError):
-        walk_all(broken)
 
 
 def test_restarts_left() -> None:

@@ -23,7 +23,7 @@ QUESTION = {False: "What does a stoker do?", True: "What is the capital of Franc
 # How the engine is killed: for vLLM it is the engine core, and then the server exits with 0.
 KILL = {
     False: "docker kill -s KILL stoker-main",
-    True: "pkill -KILL -f VLLM::EngineCore",
+    True: "pkill -KILL -f 'VLLM::[E]ngineCore'",  # so written, the pattern does not find itself
 }
 
 
@@ -73,7 +73,8 @@ def _deploy(fleet: Fleet, names: list[str]) -> None:
 def _chat(fleet: Fleet, name: str, question: str) -> None:
     gateway = _gateway(fleet, name)
     print(f"{name}: {question}\n{name}: ", end="", flush=True)
-    stream = gateway.stream(question, max_tokens=40)
+    model = str(_engine(fleet, name)["served_name"])
+    stream = gateway.stream(question, max_tokens=40, model=model)
     if stream.status != 200:
         raise SandboxError(f"{name} answered {stream.status} instead of a stream")
     for piece in stream:
@@ -135,11 +136,13 @@ def _where_to_look(fleet: Fleet, names: list[str], seconds: float) -> None:
         if host["name"] in names:
             print(f"  {host['name']:7} {host['gateway']}/v1   agent {host['agent']}/v1/status")
     gateway = next(host["gateway"] for host in hosts if host["name"] == names[0])
+    model = _engine(fleet, names[0])["served_name"]
     print(f"""
   key         {here}/api-key     CA {here}/ca.pem
   ask         curl --cacert {here}/ca.pem -H "Authorization: Bearer $(cat {here}/api-key)" \\
                 -H 'Content-Type: application/json' {gateway}/v1/chat/completions \\
-                -d '{{"model":"x","stream":true,"messages":[{{"role":"user","content":"Hi"}}]}}'
+                -d '{{"model":"{model}","stream":true,
+                     "messages":[{{"role":"user","content":"Hi"}}]}}'
   log in      ssh -F {here}/ssh_config {names[0]}
   look        sudo stokerctl status          (on the host; also drain, undrain, restart)
   deploy      .venv/bin/pyinfra inventory/sandbox.py deploy.py -y      (again: no change)

@@ -124,7 +124,8 @@ def _pieces(
 
 def _chat(prompt: str, max_tokens: int, model: str) -> dict[str, object]:
     messages = [{"role": "user", "content": prompt}]
-    return {"model": model, "messages": messages, "max_tokens": max_tokens}
+    # Near 0: the likeliest words. Not 0, which not every engine takes.
+    return {"model": model, "messages": messages, "max_tokens": max_tokens, "temperature": 0.01}
 
 
 def _headers(answer: http.client.HTTPResponse) -> dict[str, str]:
