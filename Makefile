@@ -3,7 +3,7 @@
 PYTHON    ?= python3
 INVENTORY ?= inventory/sandbox.py
 BIN       := .venv/bin
-SOURCES   := agent fleet tests inventory group_data deploy.py
+SOURCES   := agent fleet tests benchmarks inventory group_data deploy.py config.py
 
 .DEFAULT_GOAL := help
 .PHONY: help setup check format unit test e2e demo demo-real demo-down validate plan deploy lock
@@ -27,7 +27,7 @@ check: setup  ## format, lint, strict types, unit tests; under a minute
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy
-	$(BIN)/pytest -m "not e2e"
+	$(BIN)/pytest -m "not e2e" -n auto
 
 format: setup  ## let ruff put the sources in shape
 	$(BIN)/ruff format $(SOURCES)

@@ -67,4 +67,5 @@ async def _run(*arguments: str, deadline: float) -> tuple[int, str]:
     finally:
         if process.returncode is None:
             process.kill()
+            await process.wait()
     return process.returncode or 0, out.decode(errors="replace").strip()

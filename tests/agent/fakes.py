@@ -1,6 +1,7 @@
 """Stand-ins for the agent's edges: they remember what was asked of them, in one journal."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from agent.engines.base import Load
@@ -19,31 +20,44 @@ class FakeClock:
 
     def __init__(self, now: float = 1000.0) -> None:
         self.now = now
+        self.fails = False
 
     def __call__(self) -> float:
+        if self.fails:
+            raise RuntimeError("the clock is broken")
         return self.now
 
 
 class FakeUnits:
-    """systemd without units: what is restarted runs, what is stopped does not."""
+    """systemd without units: what is restarted runs, what is stopped does not.
+
+    While `held` is set, acts begin but do not end.
+    """
 
     def __init__(self, journal: Journal) -> None:
         self.journal = journal
         self.up: dict[str, bool] = {}
         self.fails = False
+        self.held: asyncio.Event | None = None
 
     async def running(self, unit: str) -> bool:
         return self.up.get(unit, False)
 
     async def restart(self, unit: str, deadline: float) -> None:
         self.journal.append(f"restart {unit}")
+        await self._hold()
         if self.fails:
             raise ActionError(f"systemctl restart {unit}: no")
         self.up[unit] = True
 
     async def stop(self, unit: str, deadline: float) -> None:
         self.journal.append(f"stop {unit}")
+        await self._hold()
         self.up[unit] = False
+
+    async def _hold(self) -> None:
+        if self.held is not None:
+            await self.held.wait()
 
 
 class FakeGates:
@@ -51,18 +65,24 @@ class FakeGates:
 
     def __init__(self) -> None:
         self.open: dict[str, bool] = {}
+        self.was_open: set[str] = set()
 
     def set(self, engine: str, *, is_open: bool) -> None:
         self.open[engine] = is_open
+        if is_open:
+            self.was_open.add(engine)
 
 
 class FakeSource:
-    """A source that shows `value`, or fails with it."""
+    """A source that shows `value`, or fails with it; `meanwhile` happens while it looks."""
 
     def __init__(self, value: object) -> None:
         self.value = value
+        self.meanwhile: Callable[[], Awaitable[None]] | None = None
 
     async def read(self) -> object:
+        if self.meanwhile is not None:
+            await self.meanwhile()
         if isinstance(self.value, Exception):
             raise self.value
         return self.value

@@ -1,18 +1,16 @@
-"""What the agent answers over HTTP, and what it takes over its socket."""
+"""What the agent answers over HTTP: from the snapshot alone."""
 
 import time
 from collections.abc import AsyncIterator
-from pathlib import Path
 
-import anyio.to_thread
 import msgspec
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client.parser import text_string_to_metric_families
 
-from agent import api, control, ctl, metrics, show
-from agent.model import Condition, EngineState, Phase, Remedy, Requested, Status, Verb
+from agent import api, metrics, show
+from agent.model import Condition, EngineState, Phase, Remedy, Status
 from agent.snapshot import EngineView, Published, Snapshot
 from tests.agent.fakes import nvml
 
@@ -130,79 +128,86 @@ def test_metrics_are_well_formed_and_clear_by_themselves() -> None:
     assert good["stoker_gpu_power_watts[('uuid', 'GPU-1')]"] == 73.0
 
 
-def test_status_screen_fits() -> None:
-    text = show.status(snapshot(), now=time.time())
+ALLOWED = {"engine", "phase", "uuid", "check", "subject", "reason", "version", "remediation"}
+
+
+def test_metrics_have_help_and_bounded_labels() -> None:
+    text = metrics.exposition(snapshot()).decode()
+    families = list(text_string_to_metric_families(text))
+    assert all(f.name.startswith("stoker_") and f.documentation for f in families)
+    assert {label for f in families for s in f.samples for label in s.labels} <= ALLOWED
+    assert "org/a-model" not in text  # free text makes a new series with every word
+
+
+def test_gauges_return_to_zero() -> None:
+    engine = snapshot().engines["main"]
+    idle = msgspec.structs.replace(engine, requests_running=0, requests_waiting=0)
+    busy, quiet = samples(snapshot()), samples(snapshot(engines={"main": idle}))
+    name = "stoker_engine_requests_running[('engine', 'main')]"
+    assert (busy[name], quiet[name]) == (3.0, 0.0)
+    blind = samples(snapshot(gpus=None, gpus_problem="the driver hangs"))
+    assert (blind["stoker_gpu_blind[]"], quiet["stoker_gpu_blind[]"]) == (1.0, 0.0)
+
+
+def test_what_is_not_known_is_not_a_number() -> None:
+    engine = msgspec.structs.replace(snapshot().engines["main"], requests_running=None)
+    shown = samples(snapshot(engines={"main": engine}, gpus=nvml(1, error=15)))
+    assert not [name for name in shown if "requests_running" in name or "celsius" in name]
+
+
+async def test_metrics_over_http(client: Client, published: Published) -> None:
+    published.latest = snapshot()
+    answer = await client.get("/metrics")
+    assert answer.status == 200
+    assert answer.headers["Content-Type"].startswith("text/plain")
+    assert "stoker_engine_phase" in await answer.text()
+
+
+async def test_nothing_can_be_asked_over_http(client: Client, published: Published) -> None:
+    published.latest = snapshot()
+    for path in ("/v1/drain", "/v1/undrain", "/v1/restart"):
+        assert (await client.post(path, json={})).status == 404
+
+
+async def test_readiness_of_one_engine_is_its_own(client: Client, published: Published) -> None:
+    main = snapshot().engines["main"]
+    out = msgspec.structs.replace(
+        main, state=msgspec.structs.replace(main.state, phase=Phase.DRAINED)
+    )
+    published.latest = snapshot(Phase.DRAINED, engines={"main": main, "code": out})
+    assert (await client.get("/readyz")).status == 503
+    assert (await client.get("/readyz?engine=main")).status == 200
+    assert (await client.get("/readyz?engine=code")).status == 503
+
+
+LONG = "word " * 60
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        snapshot(),
+        snapshot(message=LONG),
+        snapshot(gpus=None, gpus_problem=LONG, checks_unknown=("gpu_count", "gpu_state")),
+        snapshot(gpus=nvml(1, error=15, error_text="GPU is lost"), at=1.0),
+        snapshot(
+            conditions=(
+                Condition(
+                    check="c",
+                    subject="gpu:GPU-0",
+                    status=Status.FAIL,
+                    reason="R",
+                    message=LONG,
+                    remedy=Remedy.DRAIN,
+                    since=1.0,
+                ),
+            )
+        ),
+    ],
+)
+def test_status_screen_fits_and_loses_no_word(shown: Snapshot) -> None:
+    text = show.status(shown, now=time.time())
     assert max(map(len, text.splitlines())) <= 100
     assert "SERVING" in text
-
-
-class FakeLoop:
-    """Takes requests, and does at once what they lead to."""
-
-    def __init__(self, published: Published) -> None:
-        self.published = published
-        self.asked: list[Requested] = []
-
-    def request(self, name: str, asked: Requested) -> EngineState:
-        self.asked.append(asked)
-        phase = Phase.DRAINED if asked.verb is Verb.DRAIN else Phase.SERVING
-        self.published.latest = snapshot(phase)
-        return self.published.latest.engines[name].state
-
-
-@pytest.fixture
-async def loop(tmp_path: Path, published: Published) -> AsyncIterator[FakeLoop]:
-    published.latest = snapshot()
-    made = FakeLoop(published)
-    runner = web.AppRunner(control.application(published, 1.0, made, frozenset({"main"})))
-    await runner.setup()
-    await web.UnixSite(runner, str(tmp_path / "s")).start()
-    yield made
-    await runner.cleanup()
-
-
-async def run_ctl(tmp_path: Path, *arguments: str) -> int:
-    return await anyio.to_thread.run_sync(ctl.main, ["--socket", str(tmp_path / "s"), *arguments])
-
-
-async def test_ctl_asks_with_actor_and_reason(
-    tmp_path: Path, loop: FakeLoop, capsys: pytest.CaptureFixture[str]
-) -> None:
-    arguments = ("drain", "main", "--reason", "fan", "--by", "alice", "--wait", "5")
-    assert await run_ctl(tmp_path, *arguments) == 0
-    assert loop.asked == [Requested(verb=Verb.DRAIN, by="alice", reason="fan")]
-    assert "DRAINED" in capsys.readouterr().out
-
-
-async def test_ctl_waits_for_a_fresh_start(tmp_path: Path, loop: FakeLoop) -> None:
-    arguments = ("restart", "--reason", "x", "--by", "a", "--wait", "5")
-    assert await run_ctl(tmp_path, *arguments) == 0
-
-
-async def test_ctl_names_the_engines_there_are(
-    tmp_path: Path, loop: FakeLoop, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert await run_ctl(tmp_path, "drain", "nope", "--reason", "x", "--by", "a") == 1
-    assert "main" in capsys.readouterr().err
-    assert loop.asked == []
-
-
-async def test_ctl_needs_a_reason(tmp_path: Path, loop: FakeLoop) -> None:
-    with pytest.raises(SystemExit) as caught:
-        await run_ctl(tmp_path, "drain", "main")
-    assert caught.value.code == 2
-
-
-async def test_ctl_says_when_the_agent_is_down(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert await run_ctl(tmp_path, "status") == 1
-    assert "systemctl status stoker-agent" in capsys.readouterr().err
-
-
-async def test_ctl_status(
-    tmp_path: Path, loop: FakeLoop, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert await run_ctl(tmp_path, "status", "--json") == 0
-    document = capsys.readouterr().out
-    assert msgspec.json.decode(document, type=Snapshot).node == "gpu-1"
+    told = " ".join((shown.message, shown.gpus_problem, *(c.message for c in shown.conditions)))
+    assert text.count("word") == told.count("word")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent import checks
+from agent import checks, conditions
 from agent.checks.engine_answers import EngineAnswers
 from agent.checks.gpu_count import GpuCount
 from agent.checks.gpu_state import GpuState
@@ -10,7 +10,7 @@ from agent.errors import SourceError
 from agent.model import CheckResult, Remedy, Status
 from agent.sources import Reading, Sources
 from agent.sources.engine import Answer
-from agent.sources.nvml import NvmlReading
+from agent.sources.nvml import Gpu, NvmlReading
 from agent.spec import HostSpec
 from tests.agent.fakes import FakeSource, gone, look, nvml
 
@@ -79,6 +79,45 @@ def test_gpu_state(code: int | None, status: Status, remedy: Remedy) -> None:
 def test_gpu_state_is_blind_when_the_driver_is_replaced() -> None:
     reading = NvmlReading(error=18, error_text="Driver/library version mismatch")
     assert GpuState().judge(reading, SPEC)[0].status is Status.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "reading",
+    [
+        nvml(1),  # the lost one is not even listed
+        NvmlReading(gpus=(Gpu(index=0, error=15, error_text="lost"), Gpu(index=1, uuid="GPU-1"))),
+    ],
+)
+def test_a_gpu_that_does_not_tell_its_name_keeps_its_fault(reading: NvmlReading) -> None:
+    sick = nvml(2, error=16, error_text="reset required")
+    streaks = conditions.update({}, GpuState().judge(sick, SPEC), 1, 1, 0.0)
+    streaks = conditions.update(streaks, GpuState().judge(reading, SPEC), 1, 1, 1.0)
+    assert "gpu:GPU-0" in {c.subject for c in conditions.opened(streaks)}
+
+
+def test_a_gpu_that_is_back_loses_its_fault() -> None:
+    streaks: conditions.Streaks = {}
+    for reading in (nvml(2, error=16), nvml(1), nvml(2)):
+        streaks = conditions.update(streaks, GpuState().judge(reading, SPEC), 1, 1, 0.0)
+    assert conditions.opened(streaks) == ()
+
+
+async def test_gpu_count_reads_the_bus_and_the_driver() -> None:
+    for reading, expected in (
+        (nvml(2), (1, 2)),
+        (NvmlReading(error=12, error_text="no library"), (1, None)),
+        (SourceError("gone"), (1, None)),
+    ):
+        sources = Sources({}, FakeSource(reading), FakeSource(1))  # type: ignore[arg-type]
+        await sources.refresh()
+        assert await GpuCount().read(sources) == expected
+
+
+async def test_gpu_state_cannot_judge_what_was_not_read() -> None:
+    sources = Sources({}, FakeSource(SourceError("the driver hangs")), FakeSource(1))  # type: ignore[arg-type]
+    await sources.refresh()
+    (found,) = await checks.run(sources, SPEC, [GpuState()])
+    assert (found.status, found.message) == (Status.UNKNOWN, "the driver hangs")
 
 
 class Broken:

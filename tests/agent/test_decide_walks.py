@@ -112,7 +112,8 @@ class Walk:
                 draining = phase is Phase.DRAINING and after.state.by == "alice"
                 assert after.start or draining, "a restart was not obeyed"
                 self.owed = draining
-        if before.phase is Phase.QUARANTINED or (verb is Verb.UNDRAIN and before.phase is not phase):
+        undrained = verb is Verb.UNDRAIN and before.phase is not phase
+        if undrained or before.phase is Phase.QUARANTINED:
             self.own_starts.clear()  # a released latch starts with a full budget
 
     def _after_look(self, seen: Observed, before: EngineState, after: Decision) -> None:

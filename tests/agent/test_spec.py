@@ -1,5 +1,6 @@
 """From flat keys to one frozen value, and the exact sentence for everything that is wrong."""
 
+import msgspec
 import pytest
 
 from agent.errors import SpecError
@@ -73,6 +74,65 @@ def test_round_trip() -> None:
 )
 def test_one_sentence(key: str, value: object, sentence: str) -> None:
     assert faults(**{key: value}) == [f"gpu-1: {sentence}"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("engine_revision", "b" * 40 + "\n"),
+        ("engine_model", "org/name\n"),
+        ("engine_image", IMAGE + "\n"),
+        ("model_root", "/models\n"),
+        ("engines", {"chat\n": {}}),
+    ],
+)
+def test_a_last_newline_does_not_pass(key: str, value: object) -> None:
+    assert len(faults(**{key: value})) == 1
+
+
+@pytest.mark.parametrize(
+    ("variable", "is_secret"),
+    [
+        ("HF_TOKEN", True),
+        ("hf_token", True),
+        ("OPENAI_API_KEY", True),
+        ("AWS_SECRET_ACCESS_KEY", True),
+        ("DB_PASSWORD", True),
+        ("TOKENIZERS_PARALLELISM", False),
+        ("MAX_BATCH_TOTAL_TOKENS", False),
+        ("NCCL_DEBUG", False),
+    ],
+)
+def test_secrets_in_the_environment(variable: str, is_secret: bool) -> None:
+    data = {**GOOD, "engine_environment": {variable: "x"}}
+    if is_secret:
+        with pytest.raises(SpecError, match="a secret must not stand in an environment"):
+            HostSpec.from_data("gpu-1", data)
+    else:
+        assert HostSpec.from_data("gpu-1", data).engines["main"].environment == {variable: "x"}
+
+
+def test_a_wrong_default_is_named_where_it_stands_and_once() -> None:
+    found = faults(engine_shm_gib=0, engines={"a": {"port": 8080}, "b": {"port": 8081}})
+    assert found == ["gpu-1: engine_shm_gib = 0: expected a whole number, 1 or more"]
+
+
+def test_an_engine_without_a_port_of_its_own_clashes() -> None:
+    found = faults(driver_gpu_count=2, engines={"a": {}, "b": {}})
+    assert found == ["gpu-1: port 8080: wanted by engine a and engine b; give each its own"]
+
+
+@pytest.mark.parametrize("value", [{}, "chat", None, {"a": 1}])
+def test_engines_have_one_form(value: object) -> None:
+    (found,) = faults(engines=value)
+    assert found.startswith("gpu-1: engines")
+    assert "expected" in found
+
+
+@pytest.mark.parametrize("garbled", [b"{", b"{}", b'{"name": "x", "extra": 1}'])
+def test_a_garbled_spec_is_refused(garbled: bytes) -> None:
+    with pytest.raises(msgspec.DecodeError):
+        load(garbled)
 
 
 def test_missing_key_is_named() -> None:
