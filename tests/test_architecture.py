@@ -16,6 +16,9 @@ WORLD = {"asyncio", "time", "os", "random", "subprocess", "socket", "aiohttp", "
 PURE = [
     "agent/model.py",
     "agent/decide.py",
+    "agent/obey.py",
+    "agent/moves.py",
+    "agent/budget.py",
     "agent/conditions.py",
     "agent/observe.py",
     "agent/spec.py",
@@ -73,6 +76,12 @@ def test_every_engine_is_registered() -> None:
     for kind, engine in ENGINES.items():
         assert importlib.import_module(f"agent.engines.{kind}")
         assert engine.kind == kind
+
+
+@pytest.mark.parametrize("program", ["agent", "fleet"])
+def test_files_stay_small(program: str) -> None:
+    sizes = {p: len(p.read_text().splitlines()) for p in (ROOT / program).rglob("*.py")}
+    assert {str(p): lines for p, lines in sizes.items() if lines > 250} == {}
 
 
 def test_no_test_patches_modules() -> None:

@@ -264,8 +264,10 @@ async def test_an_agent_of_another_version(tmp_path: Path) -> None:
 async def test_the_socket_takes_only_whole_requests(
     tmp_path: Path, loop: FakeLoop, body: str, status: int
 ) -> None:
-    async with ClientSession(connector=UnixConnector(str(tmp_path / "s"))) as session:
-        async with session.post("http://agent/v1/drain", data=body) as answer:
-            assert answer.status == status
-            assert ("error" in await answer.json()) is (status != 202)
+    async with (
+        ClientSession(connector=UnixConnector(str(tmp_path / "s"))) as session,
+        session.post("http://agent/v1/drain", data=body) as answer,
+    ):
+        assert answer.status == status
+        assert ("error" in await answer.json()) is (status != 202)
     assert len(loop.asked) == (status == 202)

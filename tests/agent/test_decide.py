@@ -1,4 +1,4 @@
-"""The agent's mind: every transition as a table. Its promises: `test_decide_walks.py`."""
+"""The agent's mind and what it sees: every transition as a table."""
 
 from itertools import pairwise
 
@@ -7,53 +7,26 @@ import pytest
 
 from agent.budget import restarts_left
 from agent.decide import decide
-from agent.model import (
-    AGENT,
-    Booted,
-    EngineState,
-    Event,
-    Goal,
-    Observed,
-    Phase,
-    Policy,
-    Remedy,
-    Requested,
-    Verb,
+from agent.model import AGENT, Goal, Observed, Phase, Remedy, Verb
+from tests.agent.states import (
+    ACT,
+    BLIND,
+    DRAINING,
+    ENDED,
+    FAULT,
+    FOR_RESTART,
+    LOST,
+    NOW,
+    OBSERVE,
+    SICK,
+    WELL,
+    Row,
+    asked,
+    check,
+    state,
 )
 
-NOW = 1000.0
-ACT = Policy(
-    act=True,
-    budget=3,
-    window=600.0,
-    backoff=5.0,
-    backoff_cap=300.0,
-    startup_deadline=300.0,
-    drain_deadline=60.0,
-)
-OBSERVE = msgspec.structs.replace(ACT, act=False)
-WELL = Observed(running=True, answering=True, in_flight=0)
-BLIND = Observed()
-ENDED = Observed(running=False)
-FAULT = Observed(running=True, answering=True, in_flight=2, remedy=Remedy.RESTART, reason="Hang")
-LOST = Observed(running=True, in_flight=2, remedy=Remedy.QUARANTINE, reason="GpuLost")
-SICK = Observed(running=True, in_flight=2, remedy=Remedy.DRAIN, reason="GpuResetRequired")
-
-
-def state(phase: Phase, **facts: object) -> EngineState:
-    """An engine that has been in `phase` for 10 s."""
-    known = {"since": NOW - 10, "last_start": NOW - 10, "reason": "Test", "message": "test"}
-    return EngineState(phase=phase, **{**known, **facts})  # type: ignore[arg-type]
-
-
-def asked(verb: Verb) -> Requested:
-    return Requested(verb=verb, by="alice", reason="test")
-
-
-DRAINING = {"goal": Goal.MAINTENANCE, "deadline": NOW + 50, "by": "alice"}
-FOR_RESTART = {"goal": Goal.RESTART, "deadline": NOW + 50}
-
-TABLE: list[tuple[str, EngineState, Event, Policy, Phase, bool]] = [
+TABLE: list[Row] = [
     ("answers", state(Phase.STARTING), WELL, ACT, Phase.SERVING, False),
     ("loads", state(Phase.STARTING), Observed(running=True), ACT, Phase.STARTING, False),
     ("ended while loading", state(Phase.STARTING), ENDED, ACT, Phase.STARTING, True),
@@ -281,31 +254,6 @@ TABLE: list[tuple[str, EngineState, Event, Policy, Phase, bool]] = [
         False,
     ),
     ("quarantine stays", state(Phase.QUARANTINED), WELL, ACT, Phase.QUARANTINED, False),
-    ("quarantine over a boot", state(Phase.QUARANTINED), Booted(), ACT, Phase.QUARANTINED, False),
-    ("boot", state(Phase.SERVING), Booted(), ACT, Phase.STARTING, True),
-    ("boot, observing", state(Phase.SERVING), Booted(), OBSERVE, Phase.STARTING, True),
-    ("drained over a boot", state(Phase.DRAINED), Booted(), ACT, Phase.DRAINED, False),
-    (
-        "boot during a drain",
-        state(Phase.DRAINING, **DRAINING),
-        Booted(),
-        ACT,
-        Phase.DRAINED,
-        False,
-    ),
-    (
-        "boot during our fault drain",
-        state(Phase.DRAINING, goal=Goal.FAULT, deadline=NOW + 5),
-        Booted(),
-        ACT,
-        Phase.STARTING,
-        True,
-    ),
-    ("drain", state(Phase.SERVING), asked(Verb.DRAIN), OBSERVE, Phase.DRAINING, False),
-    ("drain again", state(Phase.DRAINED), asked(Verb.DRAIN), ACT, Phase.DRAINED, False),
-    ("undrain", state(Phase.DRAINED), asked(Verb.UNDRAIN), OBSERVE, Phase.STARTING, False),
-    ("undrain nothing", state(Phase.SERVING), asked(Verb.UNDRAIN), ACT, Phase.SERVING, False),
-    ("release", state(Phase.QUARANTINED), asked(Verb.UNDRAIN), ACT, Phase.STARTING, False),
     (
         "released, found stopped",
         state(Phase.STARTING, since=NOW, by="alice"),
@@ -314,26 +262,12 @@ TABLE: list[tuple[str, EngineState, Event, Policy, Phase, bool]] = [
         Phase.STARTING,
         True,
     ),
-    ("restart drains", state(Phase.SERVING), asked(Verb.RESTART), ACT, Phase.DRAINING, False),
-    ("restart at once", state(Phase.STARTING), asked(Verb.RESTART), ACT, Phase.STARTING, True),
-    ("restart drained", state(Phase.DRAINED), asked(Verb.RESTART), ACT, Phase.DRAINED, True),
-    ("restart latched", state(Phase.QUARANTINED), asked(Verb.RESTART), ACT, Phase.STARTING, True),
 ]
 
 
-@pytest.mark.parametrize(
-    ("before", "event", "policy", "phase", "start"),
-    [row[1:] for row in TABLE],
-    ids=[row[0] for row in TABLE],
-)
-def test_transition(
-    before: EngineState, event: Event, policy: Policy, phase: Phase, start: bool
-) -> None:
-    decision = decide(before, event, policy, NOW)
-    assert (decision.state.phase, decision.start) == (phase, start)
-    if decision.state.phase is not before.phase:
-        assert decision.state.since == NOW
-        assert decision.state.reason
+@pytest.mark.parametrize("row", TABLE, ids=[row[0] for row in TABLE])
+def test_transition(row: Row) -> None:
+    check(*row[1:])
 
 
 def test_backoff_doubles_and_is_capped() -> None:
@@ -350,31 +284,6 @@ def test_backoff_doubles_and_is_capped() -> None:
     assert pauses == [5.0, 10.0, 20.0, 20.0, 20.0]
 
 
-def test_a_second_drain_does_not_move_the_deadline_out() -> None:
-    first = decide(state(Phase.SERVING), asked(Verb.DRAIN), ACT, NOW).state
-    second = decide(first, asked(Verb.RESTART), ACT, NOW + 30).state
-    assert second.deadline == first.deadline == NOW + 60
-
-
-@pytest.mark.parametrize(
-    ("first", "second"), [(Verb.DRAIN, Verb.RESTART), (Verb.RESTART, Verb.DRAIN)]
-)
-def test_a_drain_and_a_restart_are_both_carried_out(first: Verb, second: Verb) -> None:
-    engine = decide(state(Phase.SERVING), asked(first), ACT, NOW).state
-    engine = decide(engine, asked(second), ACT, NOW + 1).state
-    ended = decide(engine, WELL, ACT, NOW + 61)
-    assert (ended.state.phase, ended.start, ended.state.by) == (Phase.DRAINED, True, "alice")
-    assert ended.state.starts == ()
-    assert decide(ended.state, WELL, ACT, NOW + 99).state.phase is Phase.DRAINED
-
-
-def test_a_persons_drain_takes_over_the_agents() -> None:
-    ours = state(Phase.DRAINED, goal=Goal.FAULT)
-    taken = decide(ours, asked(Verb.DRAIN), ACT, NOW).state
-    assert (taken.phase, taken.by, taken.since) == (Phase.DRAINED, "alice", ours.since)
-    assert decide(taken, WELL, ACT, NOW).state.phase is Phase.DRAINED  # does not heal
-
-
 def test_restart_wanted_during_the_backoff_is_not_forgotten() -> None:
     hung = Observed(running=True, answering=False, remedy=Remedy.RESTART, reason="PortClosed")
     engine = decide(state(Phase.SERVING, starts=(NOW - 1,)), hung, ACT, NOW).state
@@ -382,13 +291,6 @@ def test_restart_wanted_during_the_backoff_is_not_forgotten() -> None:
     assert not decide(engine, hung, ACT, NOW + 3).start
     assert decide(engine, hung, ACT, NOW + 4).start
     assert not decide(engine, BLIND, ACT, NOW + 4).start
-
-
-@pytest.mark.parametrize("verb", [Verb.UNDRAIN, Verb.RESTART])
-def test_a_released_latch_gives_a_full_budget(verb: Verb) -> None:
-    spent = state(Phase.QUARANTINED, starts=(NOW - 3, NOW - 2, NOW - 1))
-    released = decide(spent, asked(verb), ACT, NOW).state
-    assert restarts_left(released, ACT, NOW) == 3
 
 
 def test_quarantine_after_a_drain_says_why() -> None:

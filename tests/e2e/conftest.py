@@ -8,6 +8,14 @@ import pytest
 from tests.e2e.world import Run, World, wait_for
 from tests.sandbox.fleet import Fleet
 
+# Every command line and environment of every process, 20 times a second, while the deploy runs.
+SEEN = "/root/seen-during-deploy"
+WATCH_ARGV = (
+    "while :; do cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null"
+    f' | tr "\\0" "\\n" | sort -u - {SEEN} -o {SEEN} 2>/dev/null || touch {SEEN};'
+    " sleep 0.05; done"
+)
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark all tests here; their files run in the order of their numbers."""
@@ -28,8 +36,13 @@ def bare() -> Iterator[World]:
 
 @pytest.fixture(scope="session")
 def first(bare: World) -> tuple[World, Run]:
-    """The fleet after its first deploy, with the run that did it."""
-    return bare, bare.deploy()
+    """The fleet after its first deploy, with the run that did it; command lines were watched."""
+    for host in bare.hosts:
+        bare.shell(host, f"systemd-run -q --unit=watch-argv sh -c '{WATCH_ARGV}'")
+    run = bare.deploy()
+    for host in bare.hosts:
+        bare.shell(host, "systemctl stop watch-argv")
+    return bare, run
 
 
 @pytest.fixture

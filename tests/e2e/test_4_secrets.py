@@ -1,5 +1,6 @@
 """The value of no secret is found anywhere where somebody might look."""
 
+from tests.e2e.conftest import SEEN
 from tests.e2e.world import Run, World
 
 PLACES = {
@@ -14,6 +15,16 @@ PLACES = {
     "temporary files": "find /tmp /var/tmp -type f | xargs -r cat",
     "all of /run": "grep -rIs . /run/stoker --exclude-dir=none",
 }
+
+
+def test_no_secret_was_on_a_command_line_during_the_deploy(first: tuple[World, Run]) -> None:
+    world, _ = first
+    for host in world.hosts:
+        seen = world.shell(host, f"cat {SEEN}")
+        assert "agent.weights" in seen, "the watch saw too little"
+        for name in ("api-key", "hf-token"):
+            secret = (world.directory / name).read_text().strip()
+            assert secret not in seen, f"{name} on {host}"
 
 
 def test_no_secret_is_found(first: tuple[World, Run], world: World) -> None:

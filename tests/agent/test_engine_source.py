@@ -1,0 +1,221 @@
+"""One engine seen from outside, with a stand-in engine behind a real port."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import msgspec
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer, unused_port
+
+from agent import reports
+from agent.engines import ENGINES
+from agent.engines.base import Load
+from agent.errors import SourceError
+from agent.paths import Paths, engine_unit
+from agent.reports import Exit, ExitClass, Started
+from agent.sources.engine import Answer, EngineReading, EngineSource
+from agent.spec import HostSpec
+from tests.agent.fakes import FakeUnits
+
+DATA = {
+    "engine_kind": "tgi",
+    "engine_image": "x@sha256:" + "a" * 64,
+    "engine_model": "a/b",
+    "engine_revision": "a" * 40,
+    "engine_probe_deadline": 5,
+}
+STARTED = Started(engine="main", digest="d", container="c", gpus=("GPU-0",), started=10.0)
+METRICS = "# TYPE tgi_batch_current_size gauge\ntgi_batch_current_size 2\ntgi_queue_size 1\n"
+
+
+class FakeEngine:
+    """An engine program whose answers can be changed at any time."""
+
+    def __init__(self) -> None:
+        self.health, self.chat, self.metrics = 200, 200, METRICS.encode()
+        self.chats = 0
+        self.answer = asyncio.Event()  # chats wait for it
+        self.answer.set()
+        app = web.Application()
+        app.router.add_get("/health", self._health)
+        app.router.add_get("/metrics", self._metrics)
+        app.router.add_post("/v1/chat/completions", self._chat)
+        self.server = TestServer(app)
+
+    async def _health(self, _: web.Request) -> web.Response:
+        return web.Response(status=self.health)
+
+    async def _metrics(self, _: web.Request) -> web.Response:
+        return web.Response(body=self.metrics, content_type="text/plain", charset="utf-8")
+
+    async def _chat(self, _: web.Request) -> web.Response:
+        self.chats += 1
+        status = self.chat
+        await self.answer.wait()
+        return web.json_response({"choices": []}, status=status)
+
+
+class Seen:
+    """A source and what it looks at."""
+
+    def __init__(self, root: Path, http: aiohttp.ClientSession, port: int) -> None:
+        spec = HostSpec.from_data("h", {**DATA, "engine_port": port}).engines["main"]
+        self.paths = Paths(run=root / "run", state=root / "state")
+        self.units = FakeUnits([])
+        self.units.up[engine_unit("main")] = True
+        self.source = EngineSource("main", spec, ENGINES["tgi"], self.units, self.paths, http)
+
+    def report(self, started: Started) -> None:
+        reports.write(self.paths.started("main"), started)
+
+    async def look(self) -> EngineReading:
+        return await self.source.read()
+
+    async def proof(self) -> Answer | None:
+        """Look until the chat that was asked has been answered."""
+        await self.look()
+        task = self.source._chat
+        if task is not None:
+            await asyncio.wait([task])
+        return (await self.look()).chat
+
+
+@pytest.fixture
+async def engine() -> AsyncIterator[FakeEngine]:
+    made = FakeEngine()
+    await made.server.start_server()
+    yield made
+    made.answer.set()
+    await made.server.close()
+
+
+@pytest.fixture
+async def seen(tmp_path: Path, engine: FakeEngine) -> AsyncIterator[Seen]:
+    async with aiohttp.ClientSession() as http:
+        assert engine.server.port is not None
+        made = Seen(tmp_path, http, engine.server.port)
+        made.report(STARTED)
+        yield made
+
+
+async def test_an_engine_that_serves(seen: Seen) -> None:
+    assert await seen.proof() is Answer.OK
+    found = await seen.look()
+    assert (found.running, found.health, found.started) == (True, Answer.OK, STARTED)
+    assert found.load == Load(running=2, waiting=1)
+    assert found.exit is None
+
+
+async def test_one_chat_proves_one_start(seen: Seen, engine: FakeEngine) -> None:
+    assert await seen.proof() is Answer.OK
+    for _ in range(5):
+        assert (await seen.look()).chat is Answer.OK
+    assert engine.chats == 1
+    seen.report(msgspec.structs.replace(STARTED, started=20.0))
+    assert (await seen.look()).chat is None
+    assert await seen.proof() is Answer.OK
+    assert engine.chats == 2
+
+
+async def test_nothing_is_proved_before_the_runner_says_what_runs(
+    seen: Seen, engine: FakeEngine
+) -> None:
+    seen.paths.started("main").unlink()
+    assert await seen.proof() is None
+    assert engine.chats == 0
+
+
+async def test_a_chat_that_takes_long_delays_no_look(seen: Seen, engine: FakeEngine) -> None:
+    engine.answer.clear()
+    for _ in range(3):
+        assert (await seen.look()).chat is None
+    engine.answer.set()
+    assert await seen.proof() is Answer.OK
+
+
+async def test_a_chat_of_a_former_run_proves_nothing(seen: Seen, engine: FakeEngine) -> None:
+    engine.answer.clear()
+    await seen.look()
+    former = seen.source._chat
+    assert former is not None
+    seen.report(msgspec.structs.replace(STARTED, started=20.0))
+    engine.answer.set()
+    await asyncio.wait([former])  # answered well, but by what ran before
+    assert (await seen.look()).chat is None
+    assert await seen.proof() is Answer.OK
+    assert seen.source._proven == msgspec.structs.replace(STARTED, started=20.0)
+
+
+async def test_a_chat_that_fails_is_asked_again(seen: Seen, engine: FakeEngine) -> None:
+    engine.chat = 500
+    assert await seen.proof() is Answer.BAD
+    engine.chat = 200
+    assert await seen.proof() is Answer.OK
+
+
+async def test_an_engine_that_says_it_is_not_well_still_tells_its_load(
+    seen: Seen, engine: FakeEngine
+) -> None:
+    engine.health = 503
+    found = await seen.look()
+    assert (found.health, found.chat, found.load.in_flight) == (Answer.BAD, None, 3)
+
+
+@pytest.mark.parametrize("metrics", [b"\xff\xfe", b"something_else 1\n"])
+async def test_metrics_that_tell_nothing(seen: Seen, engine: FakeEngine, metrics: bytes) -> None:
+    engine.metrics = metrics
+    found = await seen.look()
+    assert (found.health, found.load.in_flight) == (Answer.OK, None)
+
+
+async def test_a_closed_port(tmp_path: Path) -> None:
+    async with aiohttp.ClientSession() as http:
+        found = await Seen(tmp_path, http, unused_port()).look()
+    assert (found.running, found.health, found.chat) == (True, Answer.REFUSED, None)
+
+
+async def test_a_port_that_closes_without_an_answer_is_closed(tmp_path: Path) -> None:
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()  # as docker-proxy does while nothing listens behind it
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    async with server, aiohttp.ClientSession() as http:
+        found = await Seen(tmp_path, http, server.sockets[0].getsockname()[1]).look()
+    assert found.health is Answer.REFUSED
+
+
+async def test_an_engine_that_has_ended(seen: Seen) -> None:
+    ended = Exit(
+        engine="main",
+        digest="d",
+        kind=ExitClass.GPU,
+        reason="R",
+        message="m",
+        code=1,
+        lines=("last",),
+        started=1.0,
+        ended=2.0,
+    )
+    reports.write(seen.paths.exit("main"), ended)
+    seen.units.up.clear()
+    found = await seen.look()
+    assert (found.running, found.health, found.exit) == (False, Answer.REFUSED, ended)
+    assert found.load.in_flight is None
+
+
+async def test_a_garbled_report_is_none(seen: Seen) -> None:
+    seen.paths.started("main").write_text("{")
+    assert (await seen.look()).started is None
+
+
+async def test_a_silent_systemd_hides_the_engine(seen: Seen) -> None:
+    class Silent(FakeUnits):
+        async def running(self, unit: str) -> bool:
+            raise SourceError("no bus")
+
+    seen.source._units = Silent([])
+    with pytest.raises(SourceError, match="no bus"):
+        await seen.look()
