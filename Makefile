@@ -27,6 +27,7 @@ check: setup  ## format, lint, strict types, unit tests; under a minute
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy
+	$(BIN)/python -m tests.sandbox.tools gcc
 	$(BIN)/pytest -m "not e2e" -n auto
 
 format: setup  ## let ruff put the sources in shape
@@ -36,6 +37,8 @@ format: setup  ## let ruff put the sources in shape
 test: check e2e  ## everything: check, then end to end on its own sandbox fleet
 
 e2e: setup  ## the end-to-end tests alone
+	$(BIN)/python -m tests.sandbox.tools gcc busybox
+	$(BIN)/python -m tests.sandbox.dockerd
 	$(BIN)/pytest -m e2e
 
 demo: setup  ## two hosts come up, are deployed, and answer; prints where to look

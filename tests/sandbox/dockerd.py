@@ -54,3 +54,7 @@ def is_running(pid: str, program: str, proc: Path) -> bool:
         return False
     status = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
     return status["Name"] == program and not status["State"].startswith("Z")
+
+
+if __name__ == "__main__":
+    ensure()

@@ -1,7 +1,11 @@
-"""Sees to it that the machine underneath has the tools that the sandbox uses."""
+"""Sees to it that the machine underneath has the tools that the sandbox uses.
+
+`python -m tests.sandbox.tools COMMAND…` installs what is missing of these commands.
+"""
 
 import os
 import shutil
+import sys
 
 from tests.sandbox.progress import step
 from tests.sandbox.shell import SandboxError, run
@@ -15,6 +19,7 @@ PACKAGES = {
     "dpkg-deb": ("dpkg",),
     "ssh": ("openssh-client",),
     "gcc": ("gcc", "libc6-dev"),
+    "busybox": ("busybox-static",),
 }
 
 
@@ -48,3 +53,7 @@ def _install(packages: list[str]) -> None:
 
 def _known(package: str) -> bool:
     return bool(run(["apt-cache", "search", "--names-only", f"^{package}$"]).out.strip())
+
+
+if __name__ == "__main__":
+    ensure(*sys.argv[1:])
