@@ -36,6 +36,13 @@ def assert_refused(run: Run, *words: str) -> None:
     assert sentences, run.output
 
 
+def test_a_changed_file_would_be_seen(bare: World) -> None:
+    host = bare.hosts[0]
+    with pytest.raises(AssertionError), untouched(bare, host):
+        bare.shell(host, "touch /etc/planted")
+    bare.shell(host, "rm /etc/planted")
+
+
 def test_unknown_key(bare: World) -> None:
     with untouched(bare, *bare.hosts):
         run = bare.deploy("--data", "engine_gpu=1")

@@ -71,7 +71,8 @@ def test_the_token_is_not_on_the_node_at_all(world: World) -> None:
 def test_secret_files_are_for_root_only(world: World) -> None:
     for host in world.hosts:
         modes = world.shell(host, "find /etc/stoker/secrets -type f -printf '%m %u %p\\n'")
+        assert "gateway-keys.conf" in modes
+        assert "tls.key" in modes
         for line in modes.splitlines():
-            mode, user, path = line.split()
+            mode, user, _ = line.split()
             assert (mode, user) == ("600", "root"), line
-            assert path
