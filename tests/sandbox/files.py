@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from fcntl import LOCK_EX, flock
 
-from tests.sandbox import access, pki
+from tests.sandbox import access, kmsg, pki
 from tests.sandbox.archive import Entry
 from tests.sandbox.credentials import ensure_ssh_key, ensure_tokens
 from tests.sandbox.layout import FleetLayout, HostLayout
@@ -49,7 +49,7 @@ def simulate_hardware(layout: FleetLayout, host: HostLayout) -> None:
     """Make what `host` sees of its hardware at /sim, faults that a test left behind undone."""
     simulated = layout.simulated(host.name)
     write_pci(simulated / "pci", host.gpus)
-    (simulated / "kmsg").write_text("")
+    kmsg.make(simulated / "kmsg")
     if host.gpus:
         version = nvidia.VERSIONS[0].partition("-")[0]
         write_state(simulated / "nvml.state", host.gpus, host.name, driver_version=version)

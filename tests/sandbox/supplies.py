@@ -22,35 +22,49 @@ from tests.sandbox.vllm_cpu import image as vllm_cpu
 SIMULATOR_IMAGE = "tests.sandbox.engine_sim.image"
 
 
-def simulator_image() -> str:
-    """Give the local image of the engine simulator, building it if need be."""
-    with step("building the engine simulator's image"):
+def simulator_image(dialect: str) -> str:
+    """Give the local image of a dialect of the engine simulator, building it if need be."""
+    with step(f"building the engine simulator's image for {dialect}"):
         # In a process of its own, so that what debootstrap and pip say stays off the terminal.
         built = run(
-            [sys.executable, "-m", SIMULATOR_IMAGE], deadline=BUILD_DEADLINE, cwd=REPOSITORY
+            [sys.executable, "-m", SIMULATOR_IMAGE, dialect],
+            deadline=BUILD_DEADLINE,
+            cwd=REPOSITORY,
         )
     return built.out.split()[-1]
 
 
 @dataclass(frozen=True)
+class Image:
+    """An engine's image: its name in the depot, and the key of its pinned reference there."""
+
+    key: str
+    repository: str
+    build: Callable[[], str]
+
+
+@dataclass(frozen=True)
 class Supply:
-    """What the depot holds for hosts with one engine: its image, and the model that it serves."""
+    """What the depot holds for hosts with one engine: its images, and the model that it serves."""
 
     engine: str
-    repository: str
-    image: Callable[[], str]
+    images: tuple[Image, ...]
     model: str
     make_model: Callable[[Path], None]
     gated: bool
 
 
+SIMULATORS = (
+    Image("tgi", "stoker/tgi-sim", partial(simulator_image, "tgi")),
+    Image("vllm-sim", "vllm/vllm-openai", partial(simulator_image, "vllm")),
+    Image("sglang-sim", "lmsysorg/sglang", partial(simulator_image, "sglang")),
+)
 SUPPLIES = (
     # Gated, so that downloading it takes the token.
-    Supply("tgi", "stoker/tgi-sim", simulator_image, "stoker/tiny-llama", make_tiny, gated=True),
+    Supply("tgi", SIMULATORS, "stoker/tiny-llama", make_tiny, gated=True),
     Supply(
         "vllm",
-        "stoker/vllm-cpu",
-        vllm_cpu.build,
+        (Image("vllm", "stoker/vllm-cpu", vllm_cpu.build),),
         "HuggingFaceTB/SmolLM2-135M-Instruct",
         make_smollm2,
         gated=False,
@@ -65,14 +79,15 @@ def make(depot: Depot, hosts: Iterable[HostLayout]) -> None:
         partial(_packages, depot, sorted({host.release for host in hosts}))
     ]
     for supply in _wanted(hosts):
-        calls += [supply.image, partial(_model, depot, supply)]
+        calls += [partial(_images, supply), partial(_model, depot, supply)]
     together(*calls)
 
 
 def push(depot: Depot, hosts: Iterable[HostLayout]) -> None:
     """Push the engine images that `hosts` will need to the running depot."""
     for supply in _wanted(hosts):
-        depot.push(supply.image(), supply.repository, supply.engine)
+        for image in supply.images:
+            depot.push(image.build(), image.repository, image.key)
 
 
 def _wanted(hosts: Iterable[HostLayout]) -> list[Supply]:
@@ -85,6 +100,12 @@ def _packages(depot: Depot, releases: list[str]) -> None:
     secret = depot.layout.directory / "apt-key.asc"
     fingerprint = ensure_packages(depot.root / "apt", secret, library, nvml.SMI, releases)
     depot.description.set("apt_key_fingerprint", fingerprint)
+
+
+def _images(supply: Supply) -> None:
+    # One after the other: the simulators are made of the first of them.
+    for image in supply.images:
+        image.build()
 
 
 def _model(depot: Depot, supply: Supply) -> None:

@@ -26,6 +26,10 @@ class Faults:
     shard_crash: str = ""
     """How a shard dies: "oom", "cuda", "nccl", "sigbus" or "killed"."""
     shard_crash_rank: int = 0
+    long_prefill_tokens: int = 0
+    long_prefill_seconds: float = 0.0
+    long_prefill_order: int = 0
+    """The serial of the order, so that it stretches one request only."""
     serial: int = 0
     """Raised with every change, so that a one-time fault strikes once."""
 

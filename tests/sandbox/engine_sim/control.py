@@ -30,14 +30,19 @@ class Control:
         self._server = _Server(address, handler)
         Thread(target=self._server.serve_forever, daemon=True).start()
 
+    def close(self) -> None:
+        """Answer whoever has asked, and nobody else."""
+        self._server.server_close()
+
 
 class _Server(ThreadingTCPServer):
     allow_reuse_address = True
-    daemon_threads = True
+    daemon_threads = False  # who orders an end gets an answer before it comes
 
 
 class _Handler(BaseHTTPRequestHandler):
     parts: tuple[Engine, Board, Ledger]
+    timeout = 2.0  # seconds; who connects and asks nothing does not hold up the end
 
     def do_GET(self) -> None:
         engine, _, ledger = self.parts

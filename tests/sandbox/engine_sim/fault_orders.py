@@ -3,8 +3,13 @@
 ==================  ===========================================================================
 crash               the router dies; ``signal`` (9)
 shard_crash         a shard dies; ``rank`` (0), ``class``: killed (default), oom, cuda, nccl, sigbus
-router_loop_dead    the batching task dies: /health stays 200, every request hangs
-shard_stuck         shards stop where they are: /health hangs; ``rank`` (all)
+router_loop_dead    the batching task dies: /health stays 200, every request hangs. vLLM, SGLang:
+                    the engine's loop stands still until ``clear``
+shard_stuck         shards stop where they are, as in a driver call that never returns; ``rank``
+                    (all). TGI: /health hangs. SGLang: /health says 503 late. vLLM: /health says 200
+api_stuck           the HTTP process stops where it is: connections open, nothing answers
+long_prefill        no fault: the next request takes ``tokens`` (131072) of prefill in ``seconds``
+                    (60), in chunks, with no token meanwhile (TGI: none but the first)
 slow                ``tokens_per_second``
 overload            every request finds the engine full
 oom_next_request    the next prefill runs out of GPU memory, which ends the engine
@@ -16,6 +21,7 @@ clear               back to health, where that is possible: what is dead stays d
 
 import signal
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -67,6 +73,23 @@ def _shard_stuck(order: Order, engine: Engine, _board: Board) -> None:
         engine.signal_shard(rank, signal.SIGSTOP)
 
 
+def _api_stuck(_order: Order, engine: Engine, _board: Board) -> None:
+    engine.signal_router(signal.SIGSTOP)
+
+
+def _long_prefill(order: Order, _engine: Engine, board: Board) -> None:
+    tokens, seconds = order.get("tokens", 131072), order.get("seconds", 60.0)
+    if not isinstance(tokens, int) or tokens < 1:
+        raise FaultOrderError("tokens: a whole number greater than 0")
+    if not isinstance(seconds, int | float) or seconds <= 0:
+        raise FaultOrderError("seconds: a number greater than 0")
+    board.change(
+        long_prefill_tokens=tokens,
+        long_prefill_seconds=float(seconds),
+        long_prefill_order=board.read().serial + 1,
+    )
+
+
 def _slow(order: Order, _engine: Engine, board: Board) -> None:
     rate = order.get("tokens_per_second", 1.0)
     if not isinstance(rate, int | float) or rate <= 0:
@@ -94,6 +117,8 @@ def _clear(_order: Order, engine: Engine, board: Board) -> None:
     board.clear()
     for rank in engine.shard_ranks():
         engine.signal_shard(rank, signal.SIGCONT)
+    with suppress(LookupError):  # it has not been started
+        engine.signal_router(signal.SIGCONT)
 
 
 def _whole(order: Order, key: str, default: int) -> int:
@@ -108,6 +133,8 @@ KINDS: Mapping[str, Callable[[Order, Engine, Board], None]] = {
     "shard_crash": _shard_crash,
     "router_loop_dead": _router_loop_dead,
     "shard_stuck": _shard_stuck,
+    "api_stuck": _api_stuck,
+    "long_prefill": _long_prefill,
     "slow": _slow,
     "overload": _overload,
     "oom_next_request": _oom_next_request,

@@ -19,11 +19,13 @@ _REPOSITORY = Path(__file__).parents[3]
 DEADLINE = 30.0  # seconds, for anything that is waited for; ample for a busy machine
 
 
-def make_model(directory: Path, *, heads: int = 4, kv_heads: int = 2) -> Path:
+def make_model(
+    directory: Path, *, heads: int = 4, kv_heads: int = 2, positions: int = 2048
+) -> Path:
     """A model directory with what an engine reads, and no weights."""
     directory.mkdir(exist_ok=True)
     config = {"num_attention_heads": heads, "num_key_value_heads": kv_heads}
-    config["max_position_embeddings"] = 2048
+    config["max_position_embeddings"] = positions
     (directory / "config.json").write_text(json.dumps(config))
     (directory / "tokenizer.json").write_text("{}")
     (directory / "tokenizer_config.json").write_text(json.dumps({"chat_template": "x"}))
@@ -136,8 +138,13 @@ class Simulator:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def wait_until_serving(self) -> None:
-        """Wait for the API port."""
-        wait_for(self.is_listening, f"port open; log: {self.log}")
+        """Wait for the API port; AssertionError with its last words when it ends instead."""
+
+        def served() -> bool:
+            assert self.process.poll() is None, f"ended while starting: {self.log}{self.stderr}"
+            return self.is_listening()
+
+        wait_for(served, "port open")
 
     def open(self, path: str, body: object = None, **headers: str) -> HTTPResponse:
         """Send a request and give the answer as soon as its head is there."""
@@ -175,15 +182,31 @@ class Simulator:
         return None
 
 
+def command(dialect: str, model: Path, port: int) -> tuple[str, ...]:
+    """The command line by which an engine of this dialect serves a model on a loopback port."""
+    listen = ("--host", "127.0.0.1", "--port", str(port))
+    return {
+        "tgi": ("--model-id", str(model)),
+        "vllm": ("vllm", "serve", str(model), *listen),
+        "sglang": ("sglang", "serve", "--model-path", str(model), *listen, "--enable-metrics"),
+    }[dialect]
+
+
 @contextmanager
 def running(
-    directory: Path, *flags: str, serving: bool = True, **settings: object
+    directory: Path,
+    *flags: str,
+    serving: bool = True,
+    dialect: str = "tgi",
+    env: Mapping[str, str] | None = None,
+    **settings: object,
 ) -> Iterator[Simulator]:
     """A simulator with a tiny model, ended when the block ends."""
     model = make_model(directory / "model")
     quick = {"load_seconds": 0.1, "tokens_per_second": 100}
     (model / "sim-faults.json").write_text(json.dumps(quick | settings))
-    simulator = Simulator(directory, ("--model-id", str(model), *flags))
+    port = free_port()
+    simulator = Simulator(directory, (*command(dialect, model, port), *flags), env or {}, port)
     simulator.start()
     try:
         if serving:

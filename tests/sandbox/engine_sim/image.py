@@ -1,8 +1,8 @@
-"""Build the simulator's container image, without pulling anything: ``build()`` gives its name.
+"""Build the simulator's container images, without pulling anything: ``build()`` gives a name.
 
-A small Debian 12 root directory (cached), aiohttp, this package under /opt, and an entry point of
-the real launcher's name. The name carries a hash of all inputs: an unchanged image is not built
-again.
+A small Debian 12 root directory (cached), aiohttp, this package under /opt, and programs of the
+real engines' names. The images of the dialects are one file system with different entry points.
+The name carries a hash of all inputs: an unchanged image is not built again.
 """
 
 import compileall
@@ -17,34 +17,63 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent
 CACHE = Path("/var/cache/stoker-sandbox/engine-sim")
-REPOSITORY = "stoker-local/tgi-sim"
+REPOSITORY = "stoker-local/{dialect}-sim"
+_COMMON = "stoker-local/engine-sim"
 
 _SUITE = "bookworm"
 _PYTHON = "3.11"  # bookworm's python3
 _APT = ("python3", "ca-certificates")
 _UNNEEDED = ("usr/share/doc", "usr/share/man", "usr/share/locale", "var/cache/apt", "var/lib/apt")
 _HARNESS = "harness.py"
-_PROGRAMS = ("text-generation-launcher", "text-generation-server", "text-generation-router")
+_PROGRAMS = (
+    "text-generation-launcher",
+    "text-generation-server",
+    "text-generation-router",
+    "vllm",
+    "sglang",
+)
 _SCRIPT = """#!/bin/sh
 export PYTHONPATH=/opt:/opt/engine_sim_deps
 exec python3 -m {module} "$@"
 """
-_CHANGES = (
-    'ENTRYPOINT ["text-generation-launcher"]',
-    "ENV PORT=80",
-    "ENV HF_HOME=/data",
-    "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    "WORKDIR /usr/src",
-)
+_LAUNCH_SERVER = """import os, sys
+os.execv("/usr/local/bin/sglang", ["sglang", "launch_server", *sys.argv[1:]])
+"""
+_PATH = "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_CHANGES = {
+    "tgi": (
+        'ENTRYPOINT ["text-generation-launcher"]',
+        "ENV PORT=80",
+        "ENV HF_HOME=/data",
+        "WORKDIR /usr/src",
+    ),
+    "vllm": (
+        'ENTRYPOINT ["vllm","serve"]',
+        "ENV HF_HOME=/root/.cache/huggingface",
+        "WORKDIR /vllm-workspace",
+        "EXPOSE 8000",
+    ),
+    # No entry point in the real one either: the whole command is the caller's.
+    "sglang": ("WORKDIR /sgl-workspace/sglang",),
+}
 
 
-def build() -> str:
-    """Build the image unless it is there already; its name is ``repository:hash``.
+def build(dialect: str = "tgi") -> str:
+    """Build the image of a dialect unless it is there already; its name is ``repository:hash``.
 
     Needs root, debootstrap, a Debian mirror and PyPI the first time. CalledProcessError when one
-    of these steps fails.
+    of these steps fails, LookupError for an unknown dialect.
     """
-    name = f"{REPOSITORY}:{_digest()}"
+    changes = _CHANGES[dialect]
+    name = f"{REPOSITORY.format(dialect=dialect)}:{_digest()}"
+    if not _run_quietly("docker", "image", "inspect", name):
+        _derive(_common(), name, changes)
+    return name
+
+
+def _common() -> str:
+    """The image without an entry point, of which the dialects' images are made."""
+    name = f"{_COMMON}:{_digest()}"
     if _run_quietly("docker", "image", "inspect", name):
         return name
     base = _base()
@@ -103,6 +132,9 @@ def _install(root: Path) -> None:
     for program in _PROGRAMS:
         _script(root / "usr/local/bin" / program, f"engine_sim {program}")
     _script(root / "usr/local/bin/sim-ctl", "engine_sim.ctl")
+    sglang = root / "usr/local/lib" / f"python{_PYTHON}" / "dist-packages/sglang"
+    sglang.mkdir(parents=True)
+    (sglang / "launch_server.py").write_text(_LAUNCH_SERVER)
     (root / "data").mkdir()
 
 
@@ -111,11 +143,22 @@ def _script(path: Path, module: str) -> None:
     path.chmod(0o755)
 
 
+def _derive(parent: str, name: str, changes: tuple[str, ...]) -> None:
+    """The same file system, another entry point."""
+    create = ["docker", "create", parent, "sh"]
+    container = subprocess.run(create, check=True, capture_output=True, text=True).stdout.strip()
+    given = [part for change in changes for part in ("--change", change)]
+    commit = ["docker", "commit", *given, container, name]
+    try:
+        subprocess.run(commit, check=True, stdout=subprocess.DEVNULL)
+    finally:
+        subprocess.run(["docker", "rm", container], check=True, stdout=subprocess.DEVNULL)
+
+
 def _import(root: Path, name: str) -> None:
-    changes = [part for change in _CHANGES for part in ("--change", change)]
     with subprocess.Popen(["tar", "-C", root, "-c", "."], stdout=subprocess.PIPE) as tar:
         subprocess.run(
-            ["docker", "import", *changes, "-", name],
+            ["docker", "import", "--change", _PATH, "-", name],
             stdin=tar.stdout,
             stdout=subprocess.DEVNULL,
             check=True,
@@ -130,4 +173,4 @@ def _run_quietly(*command: str) -> bool:
 
 
 if __name__ == "__main__":
-    print(build())
+    print(build(*sys.argv[1:]))

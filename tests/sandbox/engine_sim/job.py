@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Token:
-    """One generated token; ``finish`` is set on the last: "length", "eos" or "stop"."""
+    """One generated token; ``finish`` is set on the last: "length", "eos", "stop" or "abort"."""
 
     text: str
     finish: str | None
@@ -39,6 +39,12 @@ class Job:
     generated: int = 0
     text: str = ""
     dropped: bool = False
+    prefill: int = 0
+    """Prompt tokens to compute, for an engine that does so in chunks; known once it has begun."""
+    prefilled: int = 0
+    prefill_pace: float = 0.0
+    """Seconds for each of them."""
+    first_token_at: float | None = None
 
     @property
     def reserved(self) -> int:

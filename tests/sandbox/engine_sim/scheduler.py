@@ -1,6 +1,7 @@
 """The batching loop: takes requests from the queue, and gives each one token a decode step."""
 
 import asyncio
+import math
 import time
 from typing import Protocol
 
@@ -9,6 +10,7 @@ from .job import Failure, Job
 from .shard_client import ShardError, Shards
 
 _CANNOT_PLACE_PAUSE = 0.02  # seconds
+_CHUNK = 4096  # tokens of a prefill in chunks; the launcher's default --max-batch-prefill-tokens
 
 
 class Observer(Protocol):
@@ -61,6 +63,7 @@ class Scheduler:
         self._queue: list[Job] = []
         self._running: list[Job] = []
         self._work = asyncio.Event()
+        self._stretched = 0  # the order of a long prefill that was carried out
         self.last_generation_ok = True
 
     def append(self, job: Job) -> None:
@@ -85,6 +88,7 @@ class Scheduler:
         new = self._next_batch()
         if new:
             await self._step("prefill", new)
+            await self._stretch()
         if self._running:
             await self._step("decode", self._running)
         elif not new:
@@ -131,6 +135,19 @@ class Scheduler:
             ]
         reserved = sum(job.reserved for job in self._running)
         self._observer.running(len(self._running), reserved)
+
+    async def _stretch(self) -> None:
+        """A long prefill: its later chunks are decode calls, and give nobody a token."""
+        faults = self._board.read()
+        if faults.long_prefill_order <= self._stretched:
+            return
+        self._stretched = faults.long_prefill_order
+        chunks = math.ceil(faults.long_prefill_tokens / _CHUNK)
+        seconds = faults.long_prefill_seconds / chunks
+        for _ in range(chunks):
+            self._observer.call_started("decode")
+            await self._shards.call("decode", size=len(self._running), seconds=seconds)
+            self._observer.call_succeeded("decode", seconds, seconds, 0.0)
 
     def _die_if_told(self) -> None:
         if self._board.read().router_loop_dead:

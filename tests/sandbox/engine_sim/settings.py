@@ -16,6 +16,10 @@ STARTS = (
     "oom",
     "warmup_oom",
     "shard_error",
+    "memory_held",
+    "cuda",
+    "nccl",
+    "no_gpu",
     "download_auth",
     "download_network",
 )
@@ -37,6 +41,8 @@ class Settings:
     """How long the shards load before they are ready; the port stays closed."""
     tokens_per_second: float = 50.0
     """Decode steps a second; each gives one token to every running request."""
+    prefill_tokens_per_second: float = 50000.0
+    """Prompt tokens that an engine with chunked prefill (not TGI) computes a second."""
     kv_tokens: int = 32768
     """Tokens that fit the KV cache."""
     keepalive_seconds: float = 15.0
@@ -72,6 +78,7 @@ def parse_settings(text: str, source: str) -> Settings:
     settings = Settings(**raw)
     if settings.start not in STARTS:
         raise SettingsError(f"{source}: start is {settings.start!r}; one of {', '.join(STARTS)}")
-    if settings.tokens_per_second <= 0:
-        raise SettingsError(f"{source}: tokens_per_second must be greater than 0")
+    for name in ("tokens_per_second", "prefill_tokens_per_second"):
+        if getattr(settings, name) <= 0:
+            raise SettingsError(f"{source}: {name} must be greater than 0")
     return settings

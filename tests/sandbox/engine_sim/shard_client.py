@@ -18,7 +18,7 @@ class ShardClient:
         self._writer = writer
         self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._calls = 0
-        self._gone = False
+        self.gone = False
         self._task = asyncio.create_task(self._read())
 
     @classmethod
@@ -28,7 +28,7 @@ class ShardClient:
 
     async def call(self, method: str, **arguments: Any) -> dict[str, Any]:
         """One call; no time limit, as in the real router. ShardError for a failure."""
-        if self._gone:
+        if self.gone:
             raise ShardError("transport error")
         self._calls += 1
         number = self._calls
@@ -50,7 +50,7 @@ class ShardClient:
                     waiting.set_result(answer)
         except ConnectionError:
             pass
-        self._gone = True
+        self.gone = True
         for waiting in self._waiting.values():
             if not waiting.done():
                 waiting.set_exception(ShardError("transport error"))
@@ -61,6 +61,11 @@ class Shards:
 
     def __init__(self, clients: Sequence[ShardClient]) -> None:
         self._clients = clients
+
+    @property
+    def gone(self) -> bool:
+        """Whether any shard has hung up."""
+        return any(client.gone for client in self._clients)
 
     async def call(self, method: str, **arguments: Any) -> dict[str, Any]:
         """Call every shard; the first shard's answer, or the first error."""

@@ -18,3 +18,24 @@ KbdInteractiveAuthentication no
 PermitRootLogin no
 UseDNS no
 END
+
+# A stand-in for the kernel's log, which all hosts here would share: a FIFO that the tests write to,
+# mounted over /dev/kmsg for those of our services that read or write it.
+cat > /etc/systemd/system/sandbox-kmsg.service <<'END'
+[Unit]
+Description=Keeps the stand-in of the kernel's log open
+DefaultDependencies=no
+
+[Service]
+ExecStart=/bin/sh -c 'exec sleep infinity 3<>/sim/kmsg'
+
+[Install]
+WantedBy=sysinit.target
+END
+systemctl enable sandbox-kmsg.service
+install -d /etc/systemd/system/stoker-agent.service.d /etc/systemd/system/stoker-reset@.service.d
+printf '[Service]\nBindPaths=/sim/kmsg:/dev/kmsg\n' \
+    > /etc/systemd/system/stoker-agent.service.d/sandbox.conf
+# A reset of a simulated GPU changes a file.
+printf '[Service]\nBindPaths=/sim/kmsg:/dev/kmsg\nReadWritePaths=/sim\n' \
+    > '/etc/systemd/system/stoker-reset@.service.d/sandbox.conf'

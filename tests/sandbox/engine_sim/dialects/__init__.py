@@ -11,6 +11,12 @@ PROGRAMS = {
     "text-generation-launcher": "tgi.launcher",
     "text-generation-server": "tgi.server",
     "text-generation-router": "tgi.router",
+    "vllm": "vllm.command",
+    "vllm-api": "vllm.api",
+    "vllm-core": "vllm.core",
+    "sglang": "sglang.command",
+    "sglang-api": "sglang.api",
+    "sglang-scheduler": "sglang.scheduler",
 }
 
 

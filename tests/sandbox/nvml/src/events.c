@@ -123,14 +123,14 @@ static bool has_lost_gpu(nvmlEventSet_t set) {
 }
 
 static nvmlReturn_t wait_for_event(const char *function, nvmlEventSet_t set, nvmlEventData_t *data,
-                                   unsigned timeout_ms) {
+                                   unsigned timeout_ms, int changes) {
     struct deadline deadline = deadline_in(timeout_ms);
     for (;;) {
         if (take_event(set, data)) return NVML_SUCCESS;
         if (has_lost_gpu(set)) return NVML_ERROR_GPU_IS_LOST;
         unsigned left = deadline_left(&deadline);
         if (!left) return NVML_ERROR_TIMEOUT;
-        gate_sleep(left < POLL_MS ? left : POLL_MS);
+        gate_wait(changes, left);
         nvmlReturn_t code = gate_check(function, NO_GPU);
         if (code != NVML_SUCCESS) return code;
     }
@@ -140,7 +140,10 @@ static nvmlReturn_t wait_call(const char *function, nvmlEventSet_t set, nvmlEven
                               unsigned timeout_ms) {
     nvmlReturn_t code = call_begin(function);
     if (code == NVML_SUCCESS && (!set || !data)) code = NVML_ERROR_INVALID_ARGUMENT;
-    if (code == NVML_SUCCESS) code = wait_for_event(function, set, data, timeout_ms);
+    if (code != NVML_SUCCESS) return call_end(code);
+    int changes = gate_changes(); /* before the first look, so that no change falls between */
+    code = wait_for_event(function, set, data, timeout_ms, changes);
+    if (changes >= 0) close(changes);
     return call_end(code);
 }
 

@@ -52,6 +52,10 @@ static const struct field fields[] = {
 enum {
     ECC_FIRST = 3,
     ECC_LAST = 6,
+    REMAP_FIRST = 142,
+    REMAP_LAST = 145,
+    LINK_FIRST = 161,
+    LINK_LAST = 163,
     UNTOUCHED = 147, /* the H100's driver leaves this field's entry as the caller sent it */
     RECOVERY_ACTION = 230,
     LAST_KNOWN = 302 /* of driver 580; later numbers are invalid to it */
@@ -70,6 +74,16 @@ static void store(nvmlFieldValue_t *field, unsigned type, uint64_t number) {
         field->value.u32 = (unsigned)number;
     else
         field->value.u64 = number;
+}
+
+/* Counters of the link that is the field's scope; with MIG active, remapped rows aren't shown. */
+static nvmlReturn_t read_special(unsigned gpu, const nvmlFieldValue_t *field, uint64_t *number) {
+    static const char *const counters[] = {"replay", "recovery", "crc_flit"};
+    if (LINK_FIRST <= field->field && field->field <= LINK_LAST)
+        return link_errors(gpu, field->scope, counters[field->field - LINK_FIRST], number);
+    if (REMAP_FIRST <= field->field && field->field <= REMAP_LAST && gpu_flag(gpu, "mig.current"))
+        return NVML_ERROR_NOT_SUPPORTED;
+    return NVML_ERROR_NOT_FOUND;
 }
 
 /* ECC totals are sums, not keys: 3 and 4 volatile, 5 and 6 aggregate, corrected first. */
@@ -91,7 +105,8 @@ static nvmlReturn_t read_field(unsigned gpu, nvmlFieldValue_t *field) {
     if (field->field != RECOVERY_ACTION && gpu_flag(gpu, "reset_required"))
         return NVML_ERROR_RESET_REQUIRED;
     const struct field *known = find_field(field->field);
-    nvmlReturn_t result = read_number(gpu, field->field, own, known, &number);
+    nvmlReturn_t result = read_special(gpu, field, &number);
+    if (result == NVML_ERROR_NOT_FOUND) result = read_number(gpu, field->field, own, known, &number);
     if (result == NVML_SUCCESS) store(field, known ? known->type : VALUE_U64, number);
     return result;
 }

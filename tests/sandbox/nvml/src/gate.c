@@ -1,9 +1,12 @@
 /* What every call passes before it answers: initialised? hang? delay? injected return? lost GPU? */
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "nvml_sim.h"
 
@@ -45,6 +48,31 @@ void gate_sleep(unsigned milliseconds) {
     struct timespec slice = {milliseconds / 1000, (long)(milliseconds % 1000) * 1000000};
     pthread_mutex_unlock(&mutex);
     nanosleep(&slice, NULL);
+    pthread_mutex_lock(&mutex);
+    state_refresh();
+}
+
+int gate_changes(void) {
+    char path[MAX_PATH];
+    int changes = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    const char *directory = sibling_path(".", path);
+    if (changes >= 0 && inotify_add_watch(changes, directory, IN_MODIFY | IN_MOVED_TO | IN_CREATE) < 0) {
+        close(changes);
+        return -1;
+    }
+    return changes;
+}
+
+void gate_wait(int changes, unsigned milliseconds) {
+    char told[4096];
+    if (changes < 0) {
+        gate_sleep(milliseconds < POLL_MS ? milliseconds : POLL_MS);
+        return;
+    }
+    struct pollfd one = {.fd = changes, .events = POLLIN};
+    pthread_mutex_unlock(&mutex);
+    if (poll(&one, 1, milliseconds < QUIET_MS ? (int)milliseconds : QUIET_MS) > 0)
+        while (read(changes, told, sizeof told) > 0) continue;
     pthread_mutex_lock(&mutex);
     state_refresh();
 }

@@ -34,20 +34,21 @@ static nvmlReturn_t show_link(const char *function, nvmlDevice_t device, unsigne
 SHOW_LINK(nvmlDeviceGetNvLinkState, "state")
 SHOW_LINK(nvmlDeviceGetNvLinkVersion, "version")
 
+/* `nvlink.<link>.error.<counter>`, else `nvlink.<link>.error`, else `nvlink.error`. */
+nvmlReturn_t link_errors(unsigned gpu, unsigned link, const char *counter, uint64_t *number) {
+    char key[MAX_KEY];
+    if (link >= MAX_LINKS) return NVML_ERROR_INVALID_ARGUMENT;
+    snprintf(key, sizeof key, "nvlink.%u.error.%s", link, counter);
+    return gpu_get(gpu, key) ? gpu_u64(gpu, key, number) : link_u64(gpu, link, "error", number);
+}
+
 EXPORT nvmlReturn_t nvmlDeviceGetNvLinkErrorCounter(nvmlDevice_t device, unsigned link, unsigned counter,
                                                     unsigned long long *value) {
-    static const char *const counters[] = {"error.replay", "error.recovery", "error.crc_flit",
-                                           "error.crc_data", "error.ecc_data"};
-    char key[MAX_KEY];
+    static const char *const counters[] = {"replay", "recovery", "crc_flit", "crc_data", "ecc_data"};
     uint64_t number = 0;
     if (!value || counter >= COUNT(counters)) return NVML_ERROR_INVALID_ARGUMENT;
     nvmlReturn_t code = device_begin(__func__, device, REACH_WORKING);
-    if (code == NVML_SUCCESS && link >= MAX_LINKS) code = NVML_ERROR_INVALID_ARGUMENT;
-    if (code == NVML_SUCCESS) {
-        snprintf(key, sizeof key, "nvlink.%u.%s", link, counters[counter]);
-        code = gpu_get(device->gpu, key) ? gpu_u64(device->gpu, key, &number)
-                                         : link_u64(device->gpu, link, "error", &number);
-    }
+    if (code == NVML_SUCCESS) code = link_errors(device->gpu, link, counters[counter], &number);
     if (code == NVML_SUCCESS) *value = number;
     return call_end(code);
 }

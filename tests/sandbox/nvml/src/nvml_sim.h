@@ -11,7 +11,7 @@
 
 #include "nvml_abi.h"
 
-enum { MAX_GPUS = 16, MAX_KEY = 128, MAX_PATH = 4096, POLL_MS = 5 };
+enum { MAX_GPUS = 16, MAX_KEY = 128, MAX_PATH = 4096, POLL_MS = 5, QUIET_MS = 100 };
 
 /* --- state.c: the state file, read again whenever it changed --- */
 void state_refresh(void);
@@ -40,6 +40,9 @@ nvmlReturn_t call_end(nvmlReturn_t code);
 nvmlReturn_t device_check(const char *function, unsigned gpu, enum reach reach);
 nvmlReturn_t gate_check(const char *function, int gpu);
 void gate_sleep(unsigned milliseconds); /* without the mutex; then looks at the state anew */
+/* The same until a file beside the state changes, should the system tell; at most QUIET_MS. */
+void gate_wait(int changes, unsigned milliseconds);
+int gate_changes(void); /* a descriptor for gate_wait, to be closed; -1: the system does not tell */
 void gate_opened(bool open);            /* library initialised or shut down */
 void function_base_name(const char *function, char base[MAX_KEY]);
 
@@ -70,5 +73,8 @@ nvmlReturn_t fill_slots(unsigned gpu, void *record, const struct slot *slots, si
 nvmlReturn_t fill_device_record(const char *function, nvmlDevice_t device, void *record,
                                 const struct slot *slots, size_t count);
 nvmlReturn_t ecc_total(unsigned gpu, bool aggregate, bool uncorrected, uint64_t *total);
+
+/* --- links.c --- */
+nvmlReturn_t link_errors(unsigned gpu, unsigned link, const char *counter, uint64_t *number);
 
 #endif

@@ -26,7 +26,12 @@ nvmlReturn_t fill_device_record(const char *function, nvmlDevice_t device, void 
 EXPORT nvmlReturn_t nvmlDeviceGetUtilizationRates(nvmlDevice_t device, nvmlUtilization_t *rates) {
     static const struct slot slots[] = {SLOT(nvmlUtilization_t, gpu, "utilization.gpu"),
                                         SLOT(nvmlUtilization_t, memory, "utilization.memory")};
-    return fill_device_record(__func__, device, rates, slots, COUNT(slots));
+    nvmlReturn_t code = device_begin(__func__, device, REACH_WORKING);
+    if (code == NVML_SUCCESS && !rates) code = NVML_ERROR_INVALID_ARGUMENT;
+    /* nvml.h: "On MIG-enabled GPUs, querying device utilization rates is not currently supported." */
+    if (code == NVML_SUCCESS && gpu_flag(device->gpu, "mig.current")) code = NVML_ERROR_NOT_SUPPORTED;
+    if (code == NVML_SUCCESS) code = fill_slots(device->gpu, rates, slots, COUNT(slots));
+    return call_end(code);
 }
 
 static nvmlReturn_t memory_of(unsigned gpu, nvmlMemory_v2_t *memory) {

@@ -13,6 +13,17 @@ from ...settings import Settings, load_settings
 from .python_log import log
 from .shard_calls import OUT_OF_MEMORY, ShardCalls
 
+_NO_ROOM = f"torch.OutOfMemoryError: {OUT_OF_MEMORY.format(rank=0)}"
+_BAD_STARTS = {
+    "oom": _NO_ROOM,
+    "memory_held": _NO_ROOM,
+    "shard_error": "ValueError: Unsupported model type simulated",
+    "cuda": "RuntimeError: CUDA error: unspecified launch failure",
+    "nccl": "torch.distributed.DistBackendError: NCCL error in: ProcessGroupNCCL.cpp:94, "
+    "unhandled system error",
+    "no_gpu": "RuntimeError: No CUDA GPUs are available",
+}
+
 
 def run(model_id: str, uds_path: str, quantize: str | None, env: Mapping[str, str]) -> int:
     """Load and serve; exit code 0 for a stop and for an error met while serving, 1 for a bad start.
@@ -41,10 +52,7 @@ def _cannot_load(
     """The last line of the traceback a real shard would end with, or None."""
     problem = _no_device(visible, rank, world, quantize) or _indivisible(model, world)
     if problem is None and rank == 0:
-        if settings.start == "oom":
-            problem = f"torch.OutOfMemoryError: {OUT_OF_MEMORY.format(rank=rank)}"
-        elif settings.start == "shard_error":
-            problem = "ValueError: Unsupported model type simulated"
+        problem = _BAD_STARTS.get(settings.start)
     return problem
 
 

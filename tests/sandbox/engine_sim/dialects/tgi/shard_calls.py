@@ -101,7 +101,7 @@ class ShardCalls:
         if method == "warmup":
             return self._warmup(arguments["max_total_tokens"])
         if method in {"prefill", "decode"}:
-            return self._forward(method)
+            return self._forward(method, arguments.get("seconds"))
         return {}
 
     def _warmup(self, max_total_tokens: int | None) -> dict[str, Any]:
@@ -112,7 +112,7 @@ class ShardCalls:
         log("Cuda Graphs are enabled for sizes [32, 16, 8, 4, 2, 1]")
         return {"kv_tokens": capacity, "fits": (max_total_tokens or 0) <= capacity}
 
-    def _forward(self, method: str) -> dict[str, Any]:
+    def _forward(self, method: str, ordered: float | None) -> dict[str, Any]:
         faults = self._board.read()
         if (
             method == "prefill"
@@ -124,7 +124,7 @@ class ShardCalls:
             if faults.next_request == "oom":
                 raise self._out_of_memory("Prefill")
             raise _CallError("ValueError: simulated failure of one batch", fatal=False)
-        seconds = 1 / (faults.tokens_per_second or self._settings.tokens_per_second)
+        seconds = ordered or 1 / (faults.tokens_per_second or self._settings.tokens_per_second)
         time.sleep(seconds)
         return {"forward_seconds": seconds * 0.95, "decode_seconds": seconds * 0.05}
 
