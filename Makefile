@@ -6,7 +6,7 @@ BIN       := .venv/bin
 SOURCES   := agent fleet tests benchmarks inventory group_data deploy.py config.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format unit test e2e demo demo-real demo-down validate plan deploy lock
+.PHONY: help setup check format test slow e2e demo demo-real demo-down bench validate plan deploy lock
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -27,14 +27,18 @@ check: setup  ## format, lint, strict types, unit tests; under a minute
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy
-	$(BIN)/python -m tests.sandbox.tools gcc
-	$(BIN)/pytest -m "not e2e" -n auto
+	$(BIN)/python -m tests.sandbox.tools gcc haproxy dbus-daemon
+	$(BIN)/pytest -m "not e2e and not slow" -n auto
 
 format: setup  ## let ruff put the sources in shape
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
 
-test: check e2e  ## everything: check, then end to end on its own sandbox fleet
+test: check slow e2e  ## everything: check, slow tests, then end to end on its own sandbox fleet
+
+slow: setup  ## unit tests that take their time: real processes, long walks
+	$(BIN)/python -m tests.sandbox.tools gcc haproxy dbus-daemon
+	$(BIN)/pytest -m slow -n auto
 
 e2e: setup  ## the end-to-end tests alone
 	$(BIN)/python -m tests.sandbox.tools gcc busybox
@@ -49,6 +53,11 @@ demo-real: setup  ## the same with a real engine (vLLM on the CPU) and a real sm
 
 demo-down: setup  ## remove all that the demos made
 	$(BIN)/python -m tests.sandbox down --purge
+
+bench: setup  ## measure the agent, ten minutes; prints the table of docs/benchmarks.md (as root)
+	$(BIN)/python -m tests.sandbox.tools gcc busybox dbus-daemon
+	$(BIN)/python -m tests.sandbox.dockerd
+	$(BIN)/python -m benchmarks.all
 
 validate: setup  ## check every host's configuration, without connecting (INVENTORY=…)
 	$(BIN)/python -m fleet.validate $(INVENTORY)

@@ -18,22 +18,12 @@ import msgspec
 from aiohttp import web
 
 import agent
-from agent import api, control
-from agent.audit import Audit
-from agent.converge import Converger, FileGates
-from agent.engines import ENGINES
-from agent.errors import SourceError
-from agent.loop import Loop
+from agent import agentcheck, api, balancer, control
 from agent.paths import Paths
 from agent.sdnotify import notify
 from agent.snapshot import Published
-from agent.sources import Sources
-from agent.sources.engine import EngineSource
-from agent.sources.nvml import NoGpus, NvmlSource
-from agent.sources.pci import PciSource
-from agent.sources.units import Systemd
 from agent.spec import HostSpec, load
-from agent.store import Store, boot_identity
+from agent.wiring import Wiring
 
 log = logging.getLogger("stoker")
 
@@ -56,17 +46,14 @@ def main() -> int:
 
 async def serve(spec: HostSpec, paths: Paths) -> None:
     """Serve until SIGTERM or SIGINT."""
-    published = Published()
-    nvml = NvmlSource() if spec.driver.gpu_count else None
     async with aiohttp.ClientSession(trust_env=False) as http:
-        loop = _loop(spec, paths, published, nvml, http)
-        loop.begin()
-        engines = frozenset(spec.engines)
+        wiring = Wiring(spec, paths, http)
+        loop, reads, engines = wiring.loop, wiring.reads, frozenset(spec.engines)
         async with (
-            _listening(api.application(published, spec.agent.tick), spec, None),
-            _listening(
-                control.application(published, spec.agent.tick, loop, engines), spec, paths.socket
-            ),
+            wiring.live(),
+            _listening(api.application(reads), spec, None),
+            _listening(control.application(reads, loop, engines), spec, paths.socket),
+            _balancer(wiring.published, spec),
         ):
             _tell_what_runs(paths)
             notify("STATUS=looking for the first time")
@@ -76,35 +63,18 @@ async def serve(spec: HostSpec, paths: Paths) -> None:
             with contextlib.suppress(asyncio.CancelledError):
                 await turning
             notify("STOPPING=1")
-    if nvml:
-        with contextlib.suppress(SourceError):
-            await nvml.close()
 
 
-def _loop(
-    spec: HostSpec,
-    paths: Paths,
-    published: Published,
-    nvml: NvmlSource | None,
-    http: aiohttp.ClientSession,
-) -> Loop:
-    units = Systemd()
-    engines = {
-        name: EngineSource(name, engine, ENGINES[engine.kind], units, paths, http)
-        for name, engine in spec.engines.items()
-    }
-    longest = max(ENGINES[e.kind].stop_deadline(e) for e in spec.engines.values())
-    return Loop(
-        spec=spec,
-        spec_digest=hashlib.sha256(spec.dump()).hexdigest()[:16],
-        version=agent.__version__,
-        boot=boot_identity(),
-        sources=Sources(engines, nvml or NoGpus(), PciSource()),
-        store=Store(paths.state / "agent" / "state.json"),
-        converger=Converger(units, FileGates(paths), act_deadline=longest + 60.0),
-        published=published,
-        audit=Audit(paths.state / "audit.jsonl"),
-    )
+@contextlib.asynccontextmanager
+async def _balancer(published: Published, spec: HostSpec) -> AsyncIterator[None]:
+    def answer(engine: str | None) -> str:
+        return balancer.told(published.latest, engine)
+
+    server = await agentcheck.serve(spec.agent.listen, spec.agent.check_port, answer)
+    try:
+        yield
+    finally:
+        server.close()
 
 
 @contextlib.asynccontextmanager

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
+from agent.documents import Ack
 from agent.errors import StokerError
 from agent.model import EngineState, Verb
 from agent.snapshot import Snapshot
@@ -36,6 +37,11 @@ class Agent:
         """Ask for `verb` and return the engine's state right after it."""
         body = json.dumps({"engine": engine, "by": by, "reason": reason})
         return _decode(self._call("POST", f"/v1/{verb}", body), EngineState)
+
+    def acknowledge(self, incident: str, by: str, reason: str) -> Ack:
+        """Close an incident by a person's word."""
+        body = json.dumps({"incident": incident, "by": by, "reason": reason})
+        return _decode(self._call("POST", "/v1/ack", body), Ack)
 
     def _call(self, method: str, path: str, body: str | None = None) -> bytes:
         connection = _Connection(self._path, self._timeout)

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
+import msgspec
+
 from agent.model import CheckResult, Condition, Remedy, Status, Value
 
 Key = tuple[str, str]  # check, subject
@@ -46,9 +48,16 @@ def opened(streaks: Streaks) -> tuple[Condition, ...]:
 
 
 def worst(conditions: Iterable[Condition], subjects: frozenset[str]) -> Condition | None:
-    """Return the open condition about any of `subjects` that asks for the strongest remedy."""
+    """Return the open condition about any of `subjects` that asks for the strongest remedy.
+
+    A restart is the weakest: nothing is started on what has to be kept out of service. What one
+    fault is fatal to cannot finish, whichever fault leads.
+    """
     about = [c for c in conditions if c.subject in subjects and c.remedy > Remedy.NONE]
-    return max(about, key=lambda c: c.remedy, default=None)
+    if not about:
+        return None
+    top = max(about, key=lambda c: (c.remedy is not Remedy.RESTART, c.remedy))
+    return msgspec.structs.replace(top, fatal=any(c.fatal for c in about))
 
 
 def _step(
@@ -73,4 +82,7 @@ def _condition(result: CheckResult, since: float) -> Condition:
         message=result.message,
         remedy=result.remedy,
         since=since,
+        fatal=result.fatal,
+        capacity=result.capacity,
+        evidence=result.evidence,
     )

@@ -1,28 +1,23 @@
 """What may be asked of the agent, over the unix socket only: its file mode is the authentication.
 
-`POST /v1/drain | /v1/undrain | /v1/restart` with `{"engine": …, "by": …, "reason": …}`: actor and
-reason are obligatory, and audited. The socket serves the reads of `agent.api` too.
+`POST /v1/drain | /v1/undrain | /v1/restart` with `{"engine": …, "by": …, "reason": …}`, and
+`POST /v1/ack` with `{"incident": …, "by": …, "reason": …}`: actor and reason are obligatory, and
+audited. The socket serves the reads of `agent.api` too.
 """
 
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Protocol
+from typing import Protocol, TypeVar
 
 import msgspec
 from aiohttp import web
-from msgspec import Meta
 
-from agent import api
-from agent.errors import ActionError
+from agent import api, openapi
+from agent.documents import Ack, Ask
+from agent.errors import ActionError, NotSavedError
 from agent.model import AGENT, EngineState, Requested, Verb
+from agent.replies import Handler, RefusedError, answer
 from agent.snapshot import Published
 
-
-class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The body of a request."""
-
-    engine: str
-    by: Annotated[str, Meta(min_length=1, max_length=100)]
-    reason: Annotated[str, Meta(min_length=1, max_length=500)]
+B = TypeVar("B", Ask, Ack)
 
 
 class Obeys(Protocol):
@@ -31,40 +26,65 @@ class Obeys(Protocol):
     def request(self, name: str, asked: Requested) -> EngineState:
         """Carry out what was asked and return the engine's state after it, or `ActionError`."""
 
+    def acknowledge(self, incident: str, by: str, reason: str) -> None:
+        """Close an incident by a person's word; `ActionError` when it is not open."""
 
-def application(
-    published: Published, tick: float, loop: Obeys, engines: frozenset[str]
-) -> web.Application:
+
+def application(reads: api.Reads, loop: Obeys, engines: frozenset[str]) -> web.Application:
     """Return the application that listens on the socket."""
-    app = api.application(published, tick)
+    app = api.application(reads, openapi.WRITES)
     for verb in Verb:
-        app.router.add_post(f"/v1/{verb}", _handler(verb, loop, engines))
+        app.router.add_post(f"/v1/{verb}", _requested(verb, loop, engines))
+    app.router.add_post("/v1/ack", _acknowledged(loop, reads.published))
     return app
 
 
-def _handler(
-    verb: Verb, loop: Obeys, engines: frozenset[str]
-) -> Callable[[web.Request], Awaitable[web.Response]]:
+def _requested(verb: Verb, loop: Obeys, engines: frozenset[str]) -> Handler:
     async def handle(request: web.Request) -> web.Response:
-        try:
-            ask = msgspec.json.decode(await request.read(), type=Ask)
-        except msgspec.DecodeError as error:
-            return _json(400, {"error": str(error)})
+        ask = await _body(request, Ask)
         if ask.engine not in engines:
             known = ", ".join(sorted(engines))
-            return _json(404, {"error": f"no engine {ask.engine!r} here; there are: {known}"})
-        if ask.by == AGENT:
-            return _json(400, {"error": f"by = {AGENT!r} is the agent itself; say who asks"})
+            raise RefusedError(404, f"no engine {ask.engine!r} here; there are: {known}")
         try:
             state = loop.request(ask.engine, Requested(verb=verb, by=ask.by, reason=ask.reason))
         except ActionError as error:
-            return _json(503, {"error": str(error)})
-        return _json(202, state)
+            raise RefusedError(503, str(error)) from error
+        return answer(202, state)
 
     return handle
 
 
-def _json(status: int, body: object) -> web.Response:
-    return web.Response(
-        status=status, body=msgspec.json.encode(body), content_type="application/json"
-    )
+def _acknowledged(loop: Obeys, published: Published) -> Handler:
+    async def handle(request: web.Request) -> web.Response:
+        ack = await _body(request, Ack)
+        try:
+            loop.acknowledge(ack.incident, ack.by, ack.reason)
+        except NotSavedError as error:
+            raise RefusedError(503, str(error)) from error
+        except ActionError as error:
+            raise _not_open(ack.incident, published, error) from error
+        return answer(202, ack)
+
+    return handle
+
+
+def _not_open(incident: str, published: Published, error: ActionError) -> RefusedError:
+    latest = published.latest
+    for one in latest.incidents_closed if latest else ():
+        if one.id == incident:
+            whom = f" by {one.by}" if one.by else ""
+            return RefusedError(
+                409, f"incident {incident!r} is closed already ({one.closed}){whom}"
+            )
+    names = ", ".join(one.id for one in latest.incidents) if latest else ""
+    return RefusedError(404, f"{error} (open: {names or 'none'})")
+
+
+async def _body(request: web.Request, kind: type[B]) -> B:
+    try:
+        found = msgspec.json.decode(await request.read(), type=kind)
+    except msgspec.DecodeError as error:
+        raise RefusedError(400, str(error)) from error
+    if found.by == AGENT:
+        raise RefusedError(400, f"by = {AGENT!r} is the agent itself; say who asks")
+    return found

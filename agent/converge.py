@@ -6,15 +6,16 @@ levels: what a phase wants is made true on every tick.
 
 import asyncio
 import logging
+import signal
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
 from typing import Protocol
 
 from agent.errors import ActionError
-from agent.model import DESIRED, Phase
+from agent.model import EngineState, desired
 from agent.paths import Paths, engine_unit
-from agent.sources.units import Units
+from agent.sources.unit import Units
 
 log = logging.getLogger("stoker.converge")
 
@@ -55,6 +56,7 @@ class Converger:
         self._queued: set[str] = set()
         self._retiring: set[asyncio.Task[None]] = set()
         self._ended: Counter[str] = Counter()
+        self.stuck: dict[str, str] = {}  # gates that could not be moved, by engine, and why
 
     def busy(self, engine: str) -> bool:
         """Say whether a start or stop of the engine is under way."""
@@ -64,24 +66,29 @@ class Converger:
         """Return how many acts on the engine have ended: a look during one tells nothing."""
         return self._ended[engine]
 
-    def gate(self, engine: str, phase: Phase) -> None:
-        """Open or close the gate as the phase wants."""
-        self._set(engine, is_open=DESIRED[phase].gate_open)
+    def gate(self, engine: str, state: EngineState) -> None:
+        """Open or close the gate as the state wants."""
+        self._set(engine, is_open=desired(state).gate_open)
 
-    def start(self, engine: str) -> None:
-        """Begin to (re)start the engine; after the act under way, of which one is enough."""
+    def start(self, engine: str, *, haste: bool = False) -> None:
+        """Begin to (re)start the engine; after the act under way, of which one is enough.
+
+        `haste`: what runs does nothing any more, and gets a moment instead of its deadline.
+        """
         if engine in self._queued:
             return
         before = {*self._retiring}  # an engine that goes frees its GPUs and its port
         if under_way := self._acts.get(engine):
             before.add(under_way)
             self._queued.add(engine)
-        self._begin(engine, self._units.restart, before)
+        act = self._hastily(self._units.restart) if haste else self._units.restart
+        self._begin(engine, act, before)
 
-    def settle(self, engine: str, phase: Phase, *, running: bool | None) -> None:
-        """Stop the engine if its phase wants that and it is seen to run."""
-        if running and DESIRED[phase].stopped and not self.busy(engine):
-            self._begin(engine, self._units.stop)
+    def settle(self, engine: str, state: EngineState, *, running: bool | None) -> None:
+        """Stop the engine if its state wants that and it is seen to run."""
+        if running and desired(state).stopped and not self.busy(engine):
+            stop = self._units.stop
+            self._begin(engine, self._hastily(stop) if state.halted else stop)
 
     def retire(self, engine: str) -> None:
         """Shut out and stop an engine that the spec does not have any more."""
@@ -94,11 +101,24 @@ class Converger:
         """Wait for the acts under way."""
         await asyncio.gather(*self._acts.values(), return_exceptions=True)
 
+    def _hastily(self, act: Act) -> Act:
+        async def hurried(unit: str, deadline: float) -> None:
+            try:
+                await self._units.kill(unit, signal.SIGQUIT)  # to the runner: see `agent.runner`
+            except ActionError as error:  # it may have ended meanwhile
+                log.info("%s", error)
+            await act(unit, deadline)
+
+        return hurried
+
     def _set(self, engine: str, *, is_open: bool) -> None:
         try:
             self._gates.set(engine, is_open=is_open)
         except ActionError as error:
             log.error("gate of %s: %s", engine, error)
+            self.stuck[engine] = str(error)
+        else:
+            self.stuck.pop(engine, None)
 
     def _begin(
         self, engine: str, act: Act, before: Collection[asyncio.Task[None]] = ()

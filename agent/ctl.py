@@ -1,29 +1,26 @@
 """`stokerctl`: look at this node's agent, and ask it for something.
 
 Exit codes: 0 done · 1 not reached, or refused · 2 wrong use · 3 the wait ended without success.
+`simulate` needs no agent; it ends with 3 if something would have been done (`agent.simulate`).
 """
 
 import argparse
 import getpass
-import json
 import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import msgspec
 
-from agent import client, show
+from agent import audit, client, show, show_why, simulate, why
+from agent.asking import ask
 from agent.errors import StokerError
-from agent.model import Phase, Verb
+from agent.model import Verb
 from agent.paths import Paths
-from agent.snapshot import EngineView
-
-GOALS = {
-    Verb.DRAIN: frozenset({Phase.DRAINED, Phase.QUARANTINED}),
-    Verb.UNDRAIN: frozenset({Phase.SERVING}),
-    Verb.RESTART: frozenset({Phase.SERVING, Phase.DRAINED}),
-}
+from agent.spec import load
+from agent.xid import catalogue
 
 
 def main(
@@ -33,9 +30,17 @@ def main(
     options = _parser().parse_args(arguments)
     agent = client.Agent(options.socket)
     try:
-        if options.command == "status":
-            return _status(agent, as_json=options.json)
-        return _ask(agent, Verb(options.command), options, pause)
+        match options.command:
+            case "status":
+                return _status(agent, as_json=options.json)
+            case "why":
+                return _why(agent, options)
+            case "ack":
+                return _acknowledge(agent, options)
+            case "simulate":
+                return _simulate(options)
+            case verb:
+                return ask(agent, Verb(verb), options, pause)
     except StokerError as error:
         print(f"stokerctl: {error}", file=sys.stderr)
         return 1
@@ -45,8 +50,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="stokerctl", description="Talk to this node's agent.")
     parser.add_argument("--socket", default=str(Paths().socket), help=argparse.SUPPRESS)
     commands = parser.add_subparsers(dest="command", required=True)
-    status = commands.add_parser("status", help="show engines, GPUs and open conditions")
+    status = commands.add_parser("status", help="show engines, GPUs and what is open")
     status.add_argument("--json", action="store_true", help="print the whole document")
+    reasons = commands.add_parser("why", help="explain where an engine is, and what comes next")
+    reasons.add_argument("engine", nargs="?", help="name of the engine; all when left out")
+    log = Paths().state / "audit.jsonl"
+    reasons.add_argument("--audit", type=Path, default=log, help=argparse.SUPPRESS)
+    reasons.add_argument("--json", action="store_true", help="print it as one document")
     for verb, text in (
         (Verb.DRAIN, "refuse new requests, let those in flight finish"),
         (Verb.UNDRAIN, "serve again; also releases a quarantine"),
@@ -54,13 +64,33 @@ def _parser() -> argparse.ArgumentParser:
     ):
         command = commands.add_parser(verb, help=text)
         command.add_argument("engine", nargs="?", help="name of the engine; all when left out")
-        command.add_argument("--reason", required=True, help="why, for the audit log")
-        command.add_argument("--by", default=_person(), help="who asks (default: %(default)s)")
+        _add_person(command)
         command.add_argument(
             "--wait", type=float, metavar="SECONDS", help="wait for the outcome at most so long"
         )
         command.add_argument("--json", action="store_true", help="print the engine's state")
+    ack = commands.add_parser("ack", help="close an incident: a person has dealt with it")
+    ack.add_argument("incident", help="its id, as `stokerctl status` shows it")
+    _add_person(ack)
+    ack.add_argument("--json", action="store_true", help="print what was taken on")
+    _add_simulate(commands.add_parser("simulate", help="what would have been done about a log?"))
     return parser
+
+
+def _add_person(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--reason", required=True, help="why, for the audit log")
+    command.add_argument("--by", default=_person(), help="who asks (default: %(default)s)")
+
+
+def _add_simulate(command: argparse.ArgumentParser) -> None:
+    command.add_argument("file", help="what dmesg or journalctl -k prints, or - to read it here")
+    command.add_argument("--json", action="store_true", help="print the steps")
+    command.add_argument(
+        "--spec",
+        type=Path,
+        default=Paths().spec,
+        help="whose check_xid counts, if it is there (default: %(default)s)",
+    )
 
 
 def _person() -> str:
@@ -76,58 +106,47 @@ def _status(agent: client.Agent, *, as_json: bool) -> int:
     return 0
 
 
-def _ask(
-    agent: client.Agent, verb: Verb, options: argparse.Namespace, pause: Callable[[float], None]
-) -> int:
-    known = list(agent.status().engines)
-    names = [options.engine] if options.engine else known
-    for name in names:
-        agent.ask(verb, name, options.by, options.reason)
-    failed = []
-    if options.wait:
-        late = time.monotonic() + options.wait
-        failed = [name for name in names if not _wait(agent, verb, name, late, pause)]
-    states = {name: agent.status().engines[name].state for name in names}
-    for name, state in states.items():
-        if options.json:
-            print(json.dumps({"engine": name, **msgspec.to_builtins(state)}))
-        else:
-            print(f"{name}: {state.phase} {state.reason}: {state.message}")
-    return 3 if failed else 0
+def _why(agent: client.Agent, options: argparse.Namespace) -> int:
+    snapshot = agent.status()
+    names = [options.engine] if options.engine else list(snapshot.engines)
+    if names[0] not in snapshot.engines:
+        known = ", ".join(snapshot.engines)
+        raise StokerError(f"no engine {names[0]!r} here; there are: {known}")
+    try:
+        records = audit.tail(options.audit, why.LOOK_BACK)
+    except OSError as error:
+        problem = f"{options.audit}: {error.strerror}; try with sudo to see the decisions too"
+        print(f"stokerctl: {problem}", file=sys.stderr)
+        records = ()
+    told = [why.explain(snapshot, name, records) for name in names]
+    if options.json:
+        print(msgspec.json.format(msgspec.json.encode(told)).decode())
+    else:
+        print("\n\n".join(show_why.why(one, time.time()) for one in told))
+    return 0
 
 
-def _wait(
-    agent: client.Agent, verb: Verb, name: str, late: float, pause: Callable[[float], None]
-) -> bool:
-    """Follow the engine until it is where the verb leads; say why it is not, on stderr."""
-    told = ""
-    while time.monotonic() < late:
-        try:
-            snapshot = agent.status()
-        except StokerError as error:  # the agent itself may be restarted meanwhile
-            line = str(error)
-        else:
-            state = snapshot.engines[name].state
-            if state.phase in GOALS[verb] and _done(verb, snapshot.engines[name]):
-                return True
-            if state.phase is Phase.QUARANTINED:
-                print(show.why_not(name, snapshot), file=sys.stderr)
-                return False
-            line = f"{name}: {state.phase} {state.reason}: {state.message}"
-        if line != told:
-            print(line, file=sys.stderr)
-            told = line
-        pause(0.5)
-    print(show.why_not(name, agent.status()), file=sys.stderr)
-    return False
+def _acknowledge(agent: client.Agent, options: argparse.Namespace) -> int:
+    done = agent.acknowledge(options.incident, options.by, options.reason)
+    if options.json:
+        print(msgspec.json.encode(done).decode())
+    else:
+        print(f"{done.incident}: closed by {done.by}: {done.reason}")
+    return 0
 
 
-def _done(verb: Verb, engine: EngineView) -> bool:
-    """A restart is done when what runs is a fresh start of what is wanted, and it answers."""
-    if verb is not Verb.RESTART:
-        return True
-    fresh = engine.running_since is not None and engine.running_since >= engine.state.last_start
-    return fresh and engine.running_digest == engine.digest and engine.answering is True
+def _simulate(options: argparse.Namespace) -> int:
+    """Replay by the rules of this node, where there is a spec; by the defaults anywhere else."""
+    try:
+        spec = load(options.spec.read_bytes())
+    except FileNotFoundError:
+        return simulate.main(options.file, as_json=options.json)
+    except (OSError, msgspec.DecodeError) as error:
+        raise StokerError(f"{options.spec}: {error}") from error
+    setting = simulate.Setting(
+        overrides=catalogue.overrides(spec.check.xid), companions=spec.agent.companion_window
+    )
+    return simulate.main(options.file, as_json=options.json, setting=setting)
 
 
 if __name__ == "__main__":

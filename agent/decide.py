@@ -1,9 +1,10 @@
 """The agent's mind: one pure function from what is known to what is next.
 
     STARTING ──answers──▶ SERVING ──restart wanted──▶ DRAINING ──idle or deadline──▶ STARTING
-       ▲                     │  └──drain asked──────▶ DRAINING ──idle or deadline──▶ DRAINED
-       └──budget allows──ended  └──quarantine───────▶ DRAINING ──idle or deadline──▶ QUARANTINED
+       ▲                   │ ▲  └──drain, fault─────▶ DRAINING ──idle or deadline──▶ DRAINED
+       └──budget allows──ended └──fault has cleared──────┘└───quarantine──▶ QUARANTINED
 
+A fault that no request in flight survives needs no drain: SERVING goes where DRAINING would end.
 Any restart by our own initiative beyond the budget of the window ends in QUARANTINED.
 QUARANTINED and a person's DRAINED are left only by a named person. Unknown (None) moves nothing;
 only a drain's deadline passes, whether we can look or not.
@@ -38,7 +39,7 @@ IDLE_LOOKS = 2  # a request may be on its way between the gate and the engine's 
 _GOALS = {
     Remedy.DRAIN: Goal.FAULT,
     Remedy.RESTART: Goal.RESTART,
-    Remedy.RESET: Goal.FAULT,  # no rung beyond a restart is built yet: drained, until it heals
+    Remedy.RESET: Goal.FAULT,  # rungs of the GPU and the host: `agent.ladder` climbs them
     Remedy.REBOOT: Goal.FAULT,
     Remedy.QUARANTINE: Goal.QUARANTINE,
 }
@@ -69,8 +70,9 @@ def _starting(state: EngineState, seen: Observed, policy: Policy, now: float) ->
 
 def _loading(state: EngineState, seen: Observed, policy: Policy, now: float) -> Decision:
     if policy.act and _GOALS.get(seen.remedy) is Goal.FAULT:  # nothing to drain: the gate is shut
-        fresh = moves.to(state, Phase.DRAINED, seen.reason, seen.message, now)
-        return Decision(state=msgspec.structs.replace(fresh, goal=Goal.FAULT))
+        return Decision(state=_out(state, seen, now))
+    if seen.stale:
+        return _restart(state, seen, state.reason, state.message, policy, now)
     if seen.answering and (seen.remedy is Remedy.NONE or not policy.act):
         message = "the engine answered a chat completion"
         return Decision(state=moves.to(state, Phase.SERVING, "Answering", message, now))
@@ -83,7 +85,8 @@ def _loading(state: EngineState, seen: Observed, policy: Policy, now: float) -> 
 
 
 def _not_running(state: EngineState, seen: Observed, policy: Policy, now: float) -> Decision:
-    if state.by != AGENT and state.last_start < state.since:  # undrained, and found stopped
+    undrained = state.by != AGENT and state.last_start < state.since
+    if undrained and not (policy.act and _GOALS.get(seen.remedy) is Goal.FAULT):
         return Decision(state=moves.started(state, now), start=True)
     return _ended(state, seen, policy, now)
 
@@ -95,21 +98,39 @@ def _serving(state: EngineState, seen: Observed, policy: Policy, now: float) -> 
         return Decision(state=state)
     if not policy.act:
         return Decision(state=state, advice=seen.remedy)
+    return _faulty(state, seen, policy, now)
+
+
+def _faulty(state: EngineState, seen: Observed, policy: Policy, now: float) -> Decision:
+    """Begin what the fault asks for: with a drain, unless there is nothing left to drain."""
     goal, reason = _GOALS[seen.remedy], seen.reason
-    if seen.answering is False:  # nothing left to drain
+    drained = state.phase is Phase.DRAINED
+    if seen.fatal or seen.answering is False or drained:
         if goal is Goal.RESTART:
             return _restart(state, seen, reason, seen.message, policy, now)
         if goal is Goal.QUARANTINE:
             return _quarantine(state, reason, seen.message, policy, now)
+        if seen.fatal:
+            return Decision(state=_out(state, seen, now))
     if goal is Goal.RESTART and not restarts_left(state, policy, now):
         goal, reason = Goal.QUARANTINE, "BudgetSpent"
     return Decision(state=moves.drain(state, goal, seen.message, policy, now, reason=reason))
+
+
+def _out(state: EngineState, seen: Observed, now: float) -> EngineState:
+    """Out of service until the fault has cleared; stopped, if nothing on it can finish."""
+    fresh = moves.to(state, Phase.DRAINED, seen.reason, seen.message, now)
+    return msgspec.structs.replace(fresh, goal=Goal.FAULT, halted=seen.fatal or seen.halt)
 
 
 def _draining(state: EngineState, seen: Observed, policy: Policy, now: float) -> Decision:
     if state.by == AGENT and not policy.act:
         message = "the agent, which only observes now, takes its own drain back"
         return Decision(state=moves.to(state, Phase.STARTING, "Observing", message, now))
+    if state.by == AGENT and policy.act and (other := _second_thought(state, seen, policy, now)):
+        if other.state.phase is not Phase.DRAINING:
+            return other
+        state = other.state
     idle = state.idle + 1 if seen.in_flight == 0 else 0
     state = msgspec.structs.replace(state, idle=idle)
     late = state.deadline is not None and now >= state.deadline
@@ -128,16 +149,43 @@ def _draining(state: EngineState, seen: Observed, policy: Policy, now: float) ->
     return Decision(state=moves.started(fresh, now), start=True)
 
 
+def _second_thought(
+    state: EngineState, seen: Observed, policy: Policy, now: float
+) -> Decision | None:
+    """Our own drain for a fault follows what is known of the fault; None = it goes on."""
+    if seen.running is not True or state.goal not in {Goal.FAULT, Goal.RESTART}:
+        return None
+    if seen.remedy is Remedy.NONE:
+        if state.goal is Goal.RESTART:  # it was bad enough once
+            return None
+        message = "the fault has cleared before the drain was over"
+        phase = Phase.SERVING if seen.answering else Phase.STARTING
+        return Decision(state=moves.to(state, phase, "Healed", message, now))
+    if seen.fatal or _GOALS[seen.remedy] is not state.goal:
+        return _faulty(state, seen, policy, now)
+    return None
+
+
 def _drained(state: EngineState, seen: Observed, policy: Policy, now: float) -> Decision:
     """Only our own fault drain ends by evidence, the rest by a person."""
-    if state.goal is not Goal.FAULT or state.by != AGENT:
+    if state.goal is not Goal.FAULT or state.by != AGENT or seen.running is None:
         return Decision(state=state)
-    if seen.remedy is Remedy.NONE and seen.running is not None:
+    if seen.remedy is Remedy.NONE:
         message = "the fault has cleared"
+        if not seen.running:  # counted: a fault that comes and goes must not start it for ever
+            return _restart(state, seen, "Healed", message, policy, now)
         return Decision(state=moves.to(state, Phase.STARTING, "Healed", message, now))
-    if seen.remedy is Remedy.QUARANTINE and policy.act:
-        return _quarantine(state, seen.reason, seen.message, policy, now)
-    return Decision(state=state)
+    if not policy.act:
+        return Decision(state=state, advice=seen.remedy)
+    if _GOALS[seen.remedy] is not Goal.FAULT:
+        return _faulty(state, seen, policy, now)
+    known = msgspec.structs.replace(
+        state,
+        reason=seen.reason,
+        message=seen.message,
+        halted=state.halted or seen.fatal or seen.halt,
+    )
+    return Decision(state=known)
 
 
 def _quarantined(state: EngineState, *_: Observed | Policy | float) -> Decision:
@@ -163,7 +211,14 @@ def _ended(state: EngineState, seen: Observed, policy: Policy, now: float) -> De
 def _restart(
     state: EngineState, seen: Observed, reason: str, message: str, policy: Policy, now: float
 ) -> Decision:
-    """Restart by our own initiative: within budget, after the backoff, or not at all."""
+    """Restart by our own initiative: within budget, after the backoff, or not at all.
+
+    Never on a GPU whose fault stands.
+    """
+    if policy.act and _GOALS.get(seen.remedy) is Goal.FAULT:
+        return Decision(state=_out(state, seen, now))
+    if policy.act and seen.remedy is Remedy.QUARANTINE:
+        return _quarantine(state, seen.reason, seen.message, policy, now)
     if not policy.act:
         return Decision(state=moves.wait(state, reason, message, now), advice=Remedy.RESTART)
     if not restarts_left(state, policy, now):
@@ -174,7 +229,7 @@ def _restart(
         return Decision(state=moves.wait(state, reason, message, now, goal))
     fresh = moves.to(state, Phase.STARTING, reason, message, now)
     counted = msgspec.structs.replace(fresh, starts=(*fresh.starts, now))
-    return Decision(state=moves.started(counted, now), start=True)
+    return Decision(state=moves.started(counted, now), start=True, haste=seen.fatal)
 
 
 def _quarantine(

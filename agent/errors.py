@@ -21,3 +21,7 @@ class SourceError(StokerError):
 
 class ActionError(StokerError):
     """An act on the outside world (unit, gate, container) failed."""
+
+
+class NotSavedError(ActionError):
+    """It could not be remembered, and so was not done."""

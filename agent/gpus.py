@@ -17,10 +17,14 @@ CHILD = (sys.executable, "-m", "agent.gpus")
 
 
 class Gpu(msgspec.Struct, frozen=True, kw_only=True):
-    """One GPU that answers; `processes` are the process ids (of the host) that compute on it."""
+    """One GPU that answers; `processes` are the process ids (of the host) that compute on it.
+
+    `memory` is all that it has, in bytes.
+    """
 
     uuid: str
     bus: str
+    memory: int | None = None
     processes: tuple[int, ...] = ()
 
 
@@ -76,11 +80,20 @@ def ask_nvml() -> tuple[Gpu, ...]:
                 Gpu(
                     uuid=pynvml.nvmlDeviceGetUUID(handle),
                     bus=pynvml.nvmlDeviceGetPciInfo(handle).busId.lower(),
+                    memory=_memory(handle),
                     processes=tuple(process.pid for process in processes),
                 )
             )
     pynvml.nvmlShutdown()
     return tuple(found)
+
+
+def _memory(handle: object) -> int | None:
+    import pynvml  # noqa: PLC0415 - only in the child
+
+    with suppress(pynvml.NVMLError):
+        return int(pynvml.nvmlDeviceGetMemoryInfo(handle).total)
+    return None
 
 
 if __name__ == "__main__":

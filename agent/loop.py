@@ -1,89 +1,87 @@
-"""The loop: look, judge, decide, save, publish, act. A request does not wait for the next tick."""
+"""The loop: look, judge, decide, save, publish, act. Neither a request nor a fault waits for it."""
 
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
-import msgspec
-
-from agent import checks, conditions
+from agent import publishing
 from agent.audit import Audit
-from agent.budget import restarts_left
+from agent.casebook import Casebook
 from agent.converge import Converger
 from agent.decide import decide
-from agent.errors import ActionError, SourceError
+from agent.errors import ActionError, NotSavedError
+from agent.memory import Memory
 from agent.model import (
     Booted,
-    CheckResult,
     Decision,
     EngineState,
     Event,
-    NodeState,
     Remedy,
     Requested,
-    Status,
-    node_phase,
+    desired,
 )
-from agent.observe import observe, policy, subjects
-from agent.snapshot import EngineView, Published, Snapshot, view
-from agent.sources import Sources
+from agent.observe import alarm, observe, policy
+from agent.picture import Picture
+from agent.remedies import Remedies
+from agent.snapshot import Published
 from agent.spec import HostSpec
-from agent.store import Store
+from agent.state import NodeState
+from agent.xid.fault import KernelFault
 
 log = logging.getLogger("stoker.loop")
 
 Pause = Callable[[float], Awaitable[object]]
+SOONEST = 0.05  # seconds between the end of a tick and the next
 
 
 class Loop:
-    """Owns the state of the node. Everything it needs of the world is handed in."""
+    """Decides for the node. Everything it needs of the world is handed in."""
 
     def __init__(
         self,
         *,
         spec: HostSpec,
-        spec_digest: str,
-        version: str,
-        boot: str,
-        sources: Sources,
-        store: Store,
+        about: publishing.About,
+        memory: Memory,
+        picture: Picture,
+        casebook: Casebook,
+        remedies: Remedies,
         converger: Converger,
         published: Published,
         audit: Audit,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._spec, self._digest, self._version = spec, spec_digest, version
-        self._sources, self._store, self._converger = sources, store, converger
+        self._spec, self._about, self._memory, self._picture = spec, about, memory, picture
+        self._casebook, self._remedies, self._converger = casebook, remedies, converger
         self._published, self._audit, self._clock = published, audit, clock
-        self._boot = boot
         self._policies = {name: policy(spec, e) for name, e in spec.engines.items()}
-        self._streaks: conditions.Streaks = {}
-        self._results: list[CheckResult] = []
         self._advice: dict[str, Remedy] = {}
-        self._state = NodeState(boot=boot, engines={})
+        self._wake = asyncio.Event()
         self._ticked, self._took = 0.0, 0.0  # end and cost of the last tick; 0 = none yet
 
     def begin(self) -> None:
         """Take up what was saved; start what a new boot, or a new engine, leaves to be started."""
-        new = EngineState(since=self._clock(), reason="New", message="the engine is new here")
-        try:
-            saved = self._store.load() or NodeState(boot="", engines={})
-        except SourceError as error:  # then what runs is taken as it is found
-            log.error("%s", error)
-            saved = NodeState(boot=self._boot, engines=dict.fromkeys(self._spec.engines, new))
+        now = self._clock()
+        new = EngineState(since=now, reason="New", message="the engine is new here")
+        as_found = NodeState(boot=self._memory.boot, engines=dict.fromkeys(self._spec.engines, new))
+        saved = self._memory.load(as_found, now)
         known = saved.engines
-        engines = {name: known.get(name, new) for name in self._spec.engines}
-        self._state = NodeState(boot=self._boot, engines=engines)
-        for name in sorted(known.keys() - engines.keys()):
+        self._memory.change(engines={name: known.get(name, new) for name in self._spec.engines})
+        self._remedies.begin()
+        self._picture.stand()  # what a latch keeps out of service is out from the first start on
+        for name in sorted(known.keys() - self._spec.engines.keys()):
             log.info("engine=%s is not in the spec any more: it is stopped", name)
             self._audit.write("retired", engine=name)
             self._converger.retire(name)
-        for name, state in engines.items():
-            if name not in known or saved.boot != self._boot:
+        names = list(self._memory.state.engines)
+        for name in names:
+            if name == names[-1]:  # not before: what a crash cuts off is done again
+                self._memory.change(boot=self._memory.boot)
+            if name not in known or saved.boot != self._memory.boot:
                 self._take(name, Booted())
-            else:
-                self._converger.gate(name, state.phase)
+            elif not desired(state := self._memory.state.engines[name]).gate_open:
+                self._converger.gate(name, state)  # it is opened by a look, not by memory
 
     def request(self, name: str, asked: Requested) -> EngineState:
         """Carry out what somebody asked for, and return what it led to.
@@ -92,12 +90,43 @@ class Loop:
         """
         self._audit.write("request", engine=name, verb=asked.verb, by=asked.by, reason=asked.reason)
         if not self._take(name, asked):
-            raise ActionError(f"not done: the state cannot be saved; engine {name} is as it was")
-        if self._ticked:
-            self._publish()
-        return self._state.engines[name]
+            raise NotSavedError(f"not done: the state cannot be saved; engine {name} is as it was")
+        self._memory.save()
+        self._publish()
+        return self._memory.state.engines[name]
 
-    async def run(self, alive: Callable[[str], None], pause: Pause = asyncio.sleep) -> None:
+    def acknowledge(self, incident: str, by: str, reason: str) -> None:
+        """Close an incident by a person's word; `ActionError` when it is not open."""
+        before = self._memory.state
+        if not self._casebook.acknowledge(incident, by, reason):
+            raise ActionError(f"no open incident {incident!r}; `stokerctl status` lists them")
+        if not self._memory.save():
+            self._memory.state = before
+            raise NotSavedError("not done: the state cannot be saved; the incident stays open")
+        self._audit.write("acknowledged", incident=incident, by=by, reason=reason)
+        self.wake()
+
+    def told(self, faults: Sequence[KernelFault]) -> None:
+        """Take in faults as they happen: traffic stops now, the rest waits for the next tick.
+
+        Nothing is written before the gates have moved: a fault that is forgotten in a crash is
+        read again from the kernel's log, or seen by the next poll of the driver.
+        """
+        if not self._casebook.told(faults):
+            return
+        self._picture.stand()
+        for name in self._spec.engines:
+            worst = self._picture.worst(name)
+            if worst is not None and not self._converger.busy(name):
+                self._take(name, alarm(worst))
+        self._publish()
+        self.wake()
+
+    def wake(self) -> None:
+        """Let the next tick come at once: something has changed."""
+        self._wake.set()
+
+    async def run(self, alive: Callable[[str], None], pause: Pause | None = None) -> None:
         """Tick for ever; `alive` is told a line of status after each tick.
 
         A tick that breaks is logged and costs that tick only. If every tick breaks, nobody hears
@@ -111,59 +140,59 @@ class Loop:
                 alive(f"{latest.phase}: {latest.message}" if latest else "starting")
             except Exception:
                 log.exception("this tick broke; the next one tries again")
-            await pause(max(0.05, self._spec.agent.tick - (time.monotonic() - begun)))
+            rest = max(SOONEST, self._spec.agent.tick - (time.monotonic() - begun))
+            await (pause or self._pause)(rest)
 
     async def tick(self) -> None:
         """Look at everything once, and decide for each engine."""
-        begun, looked = time.monotonic(), self._clock()
+        begun = time.monotonic()
+        self._wake.clear()
         ended = {name: self._converger.ended(name) for name in self._spec.engines}
-        await self._sources.refresh()
-        self._results = await checks.run(self._sources, self._spec)
-        self._streaks = conditions.update(
-            self._streaks,
-            self._results,
-            self._spec.agent.failures,
-            self._spec.agent.successes,
-            self._clock(),
-        )
-        for name in self._spec.engines:
-            state, look = self._state.engines[name], self._sources.engines[name].value
-            worst = conditions.worst(conditions.opened(self._streaks), subjects(name, look))
-            # A look that an act or a request has overtaken tells of another time.
-            overtaken = state.since > looked or ended[name] != self._converger.ended(name)
-            event = observe(state, look, worst, busy=overtaken or self._converger.busy(name))
-            self._take(name, event)
-            phase = self._state.engines[name].phase
-            self._converger.settle(name, phase, running=event.running)
+        await self._picture.look()
+        running = {name: self._decide(name, ended[name]) for name in self._spec.engines}
+        self._remedies.act(running)
         self._ticked, self._took = self._clock(), time.monotonic() - begun
         self._publish()
+        self._memory.save()
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._wake.wait(), seconds)
+        except TimeoutError:
+            return
+        await asyncio.sleep(SOONEST)
+
+    def _decide(self, name: str, ended: int) -> bool | None:
+        """Decide for one engine; return whether it is seen to run."""
+        state, reading = self._memory.state.engines[name], self._picture.sources.engines[name]
+        worst = self._picture.worst(name)
+        # A look that an act or a request has overtaken tells of another time.
+        overtaken = state.since > reading.at or ended != self._converger.ended(name)
+        event = observe(
+            state,
+            reading.value,
+            worst,
+            busy=overtaken or self._converger.busy(name),
+            halt=name in self._remedies.halting(),
+        )
+        self._take(name, event)
+        self._converger.settle(name, self._memory.state.engines[name], running=event.running)
+        return event.running
 
     def _take(self, name: str, event: Event) -> bool:
         """Decide and act; False when a start could not be remembered, and so was not done."""
-        before = self._state.engines[name]
+        before = self._memory.state.engines[name]
         decision = decide(before, event, self._policies[name], self._clock())
-        self._converger.gate(name, decision.state.phase)
-        if decision.state != before or decision.start:
-            # Saved first: a start that was carried out but forgotten would escape the budget.
-            if not self._save(name, decision):
-                return False
-            self._tell(name, before, decision)
+        self._converger.gate(name, decision.state)
+        self._memory.put(name, decision.state)
+        # Saved first: a start that was carried out but forgotten would escape the budget.
+        if decision.start and not self._memory.save():
+            self._memory.put(name, before)
+            return False
+        self._tell(name, before, decision)
         self._advise(name, decision)
         if decision.start:
-            self._converger.start(name)
-        return True
-
-    def _save(self, name: str, decision: Decision) -> bool:
-        state = msgspec.structs.replace(
-            self._state, engines={**self._state.engines, name: decision.state}
-        )
-        try:
-            self._store.save(state)
-        except ActionError as error:
-            log.error("%s", error)
-            if decision.start:
-                return False  # what cannot be remembered is not done
-        self._state = state
+            self._converger.start(name, haste=decision.haste)
         return True
 
     def _tell(self, name: str, before: EngineState, decision: Decision) -> None:
@@ -196,35 +225,19 @@ class Loop:
         self._advice[name] = decision.advice
 
     def _publish(self) -> None:
-        phase, name = node_phase(self._state.engines)
-        shown = self._state.engines[name]
-        nvml = self._sources.nvml
-        self._published.latest = Snapshot(
-            node=self._spec.name,
-            phase=phase,
-            reason=shown.reason,
-            message=f"engine {name}: {shown.message}",
-            remediation=self._spec.agent.remediation,
-            engines={name: self._view(name) for name in self._spec.engines},
-            gpus=nvml.value,
-            gpus_problem=nvml.problem,
-            conditions=conditions.opened(self._streaks),
-            checks_unknown=tuple(
-                sorted({r.check for r in self._results if r.status is Status.UNKNOWN})
-            ),
-            version=self._version,
-            digest=self._digest,
-            at=self._ticked,
-            tick_seconds=self._took,
-        )
-
-    def _view(self, name: str) -> EngineView:
-        state = self._state.engines[name]
-        reading = self._sources.engines.get(name)
-        return view(
-            self._spec.engines[name],
-            state,
-            reading.value if reading else None,
-            left=restarts_left(state, self._policies[name], self._clock()),
-            advice=self._advice.get(name, Remedy.NONE),
+        if not self._ticked:
+            return
+        self._published.show(
+            publishing.snapshot(
+                self._spec,
+                self._about,
+                self._memory.state,
+                self._picture,
+                advice=self._advice,
+                steps=self._remedies.steps,
+                stuck=self._converger.stuck,
+                at=self._ticked,
+                took=self._took,
+                now=self._clock(),
+            )
         )

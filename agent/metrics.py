@@ -1,7 +1,8 @@
 """The snapshot in Prometheus' exposition format.
 
-Metrics are computed from the snapshot at each scrape, so a gauge returns to 0 by itself when its
-cause has gone. Labels are bounded: engines, phases, GPUs and checks of this node.
+Gauges are computed from the snapshot at each scrape, so each returns to 0 by itself when its
+cause has gone. Counters are those of `agent.counters`. Labels are bounded: engines, phases, GPUs,
+checks and reasons of this node.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,18 +13,25 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from agent.model import Phase
+from agent import metrics_gpu
+from agent.counters import Counters
+from agent.ladder import RUNGS
+from agent.model import Phase, Remedy
 from agent.snapshot import EngineView, Snapshot
+from agent.waits import WAITS
 
 CONTENT_TYPE = prometheus.CONTENT_TYPE_LATEST
 
 
-def exposition(snapshot: Snapshot | None) -> bytes:
-    """Return what `/metrics` answers; empty until the first tick has ended."""
+UNDECIDED = "undecided"  # of an incident whose company is still awaited
+
+
+def exposition(snapshot: Snapshot | None, counters: Counters) -> bytes:
+    """Return what `/metrics` answers; until the first tick has ended, the counters alone."""
     registry = CollectorRegistry(auto_describe=False)
     if snapshot is not None:
         registry.register(_Fixed(_families(snapshot)))
-    return prometheus.generate_latest(registry)
+    return prometheus.generate_latest(registry) + prometheus.generate_latest(counters.registry)
 
 
 class _Fixed(Collector):
@@ -44,8 +52,10 @@ def _families(snapshot: Snapshot) -> Iterator[Metric]:
     yield _gauge("stoker_tick_seconds", "How long the last tick took.", snapshot.tick_seconds)
     yield _phases(snapshot)
     yield from _engines(snapshot.engines)
-    yield from _gpus(snapshot)
+    yield from metrics_gpu.families(snapshot)
     yield _conditions(snapshot)
+    yield _incidents(snapshot)
+    yield _waiting(snapshot)
 
 
 def _phases(snapshot: Snapshot) -> Metric:
@@ -85,29 +95,15 @@ def _engines(engines: dict[str, EngineView]) -> Iterator[Metric]:
         {name: e.advice.rank for name, e in engines.items()},
     )
     yield _per_engine(
+        "stoker_engine_capacity_ratio",
+        "Share of its full work that the engine can do now.",
+        {name: e.capacity for name, e in engines.items()},
+    )
+    yield _per_engine(
         "stoker_engine_start_timestamp_seconds",
         "When the engine was last started.",
         {name: e.state.last_start for name, e in engines.items()},
     )
-
-
-def _gpus(snapshot: Snapshot) -> Iterator[Metric]:
-    blind = snapshot.gpus is None or snapshot.gpus.error is not None
-    yield _gauge("stoker_gpu_blind", "1 while the driver cannot be read.", float(blind))
-    gpus = snapshot.gpus.gpus if snapshot.gpus else ()
-    for field, name, help_text, scale in (
-        ("memory_used", "stoker_gpu_memory_used_bytes", "GPU memory in use.", 1),
-        ("memory_total", "stoker_gpu_memory_total_bytes", "GPU memory.", 1),
-        ("temperature", "stoker_gpu_temperature_celsius", "GPU core temperature.", 1),
-        ("power", "stoker_gpu_power_watts", "Power drawn.", 0.001),
-        ("utilisation", "stoker_gpu_utilization_ratio", "Share of time busy.", 0.01),
-    ):
-        family = GaugeMetricFamily(name, help_text, labels=["uuid"])
-        for gpu in gpus:
-            value = getattr(gpu, field)
-            if value is not None:
-                family.add_metric([gpu.uuid], value * scale)
-        yield family
 
 
 def _conditions(snapshot: Snapshot) -> Metric:
@@ -118,6 +114,29 @@ def _conditions(snapshot: Snapshot) -> Metric:
     )
     for condition in snapshot.conditions:
         family.add_metric([condition.check, condition.subject, condition.reason], 1)
+    return family
+
+
+def _incidents(snapshot: Snapshot) -> Metric:
+    family = GaugeMetricFamily(
+        "stoker_incidents_open", "Open incidents by the remedy they need.", labels=["remedy"]
+    )
+    found = [one.verdict.remedy.value if one.verdict else UNDECIDED for one in snapshot.incidents]
+    for remedy in (UNDECIDED, *(one.value for one in Remedy)):
+        family.add_metric([remedy], found.count(remedy))
+    return family
+
+
+def _waiting(snapshot: Snapshot) -> Metric:
+    family = GaugeMetricFamily(
+        "stoker_rung_waiting",
+        "Rungs of the ladder that are due and wait, by the reason why.",
+        labels=["rung", "reason"],
+    )
+    found = [(step.rung, step.waits) for step in snapshot.steps]
+    for rung in RUNGS:
+        for reason in WAITS:
+            family.add_metric([rung.value, reason], found.count((rung, reason)))
     return family
 
 

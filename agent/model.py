@@ -68,6 +68,8 @@ class CheckResult(Value, frozen=True, kw_only=True):
     """One finding about one subject (`engine:NAME`, `gpu:UUID` or `node`).
 
     `certain` findings need no second look before they count (a process that has ended has ended).
+    `fatal`: requests in flight on the subject cannot finish. `capacity`: the share of its work that
+    the subject can still do. `evidence`: what was read, as a person would write it down.
     """
 
     check: str
@@ -77,6 +79,9 @@ class CheckResult(Value, frozen=True, kw_only=True):
     message: str
     remedy: Remedy = Remedy.NONE
     certain: bool = False
+    fatal: bool = False
+    capacity: float = 1.0
+    evidence: str = ""
 
 
 class Condition(Value, frozen=True, kw_only=True):
@@ -89,6 +94,9 @@ class Condition(Value, frozen=True, kw_only=True):
     message: str
     remedy: Remedy
     since: float
+    fatal: bool = False
+    capacity: float = 1.0
+    evidence: str = ""
 
 
 class EngineState(Value, frozen=True, kw_only=True):
@@ -96,6 +104,7 @@ class EngineState(Value, frozen=True, kw_only=True):
 
     `starts` are the restarts by our own initiative (the budget counts these); `last_start` is
     the last start by anybody. `idle` counts looks in a row that found no request in flight.
+    `halted`: drained for a fault, and stopped too. `gpus` (UUIDs) are those of its last start.
     """
 
     phase: Phase = Phase.STARTING
@@ -108,13 +117,8 @@ class EngineState(Value, frozen=True, kw_only=True):
     starts: tuple[float, ...] = ()
     last_start: float = 0.0
     idle: int = 0
-
-
-class NodeState(Value, frozen=True, kw_only=True):
-    """What lies in the state file."""
-
-    boot: str
-    engines: dict[str, EngineState]
+    halted: bool = False
+    gpus: tuple[str, ...] = ()
 
 
 class Observed(Value, frozen=True, kw_only=True):
@@ -127,6 +131,9 @@ class Observed(Value, frozen=True, kw_only=True):
     reason: str = ""
     message: str = ""
     hopeless: bool = False  # the engine ended in a way that a restart cannot cure
+    fatal: bool = False  # the fault is such that no request in flight can finish
+    halt: bool = False  # the remedy needs the engine stopped
+    stale: bool = False  # what runs is of before the last start, which has not come about
 
 
 class Booted(Value, frozen=True, kw_only=True):
@@ -165,27 +172,31 @@ class Policy(Value, frozen=True, kw_only=True):
 
 
 class Decision(Value, frozen=True, kw_only=True):
-    """The next state; whether to (re)start the engine now; and what we would do if we might."""
+    """The next state; whether to (re)start the engine now; and what we would do if we might.
+
+    `haste`: the engine does nothing any more, so it gets no time to finish requests.
+    """
 
     state: EngineState
     start: bool = False
+    haste: bool = False
     advice: Remedy = Remedy.NONE
 
 
 class Desired(Value, frozen=True, kw_only=True):
-    """What a phase asks of the world on every tick. Nothing here can start an engine."""
+    """What a state asks of the world on every tick. Nothing here can start an engine."""
 
     gate_open: bool
     stopped: bool
 
 
-DESIRED: dict[Phase, Desired] = {
-    Phase.STARTING: Desired(gate_open=False, stopped=False),
-    Phase.SERVING: Desired(gate_open=True, stopped=False),
-    Phase.DRAINING: Desired(gate_open=False, stopped=False),
-    Phase.DRAINED: Desired(gate_open=False, stopped=False),
-    Phase.QUARANTINED: Desired(gate_open=False, stopped=True),
-}
+def desired(state: EngineState) -> Desired:
+    """Return what the state of an engine asks of the world."""
+    return Desired(
+        gate_open=state.phase is Phase.SERVING,
+        stopped=state.halted or state.phase is Phase.QUARANTINED,
+    )
+
 
 # A node shows the worst phase of its engines.
 _WORST_FIRST = (

@@ -19,6 +19,7 @@ def to(
         goal=None,
         deadline=None,
         idle=0,
+        halted=False,
     )
 
 
@@ -47,9 +48,14 @@ def drain(
     now: float,
     by: str = AGENT,
     reason: str = "Requested",
+    *,
+    at_once: bool = False,
 ) -> EngineState:
-    """Begin a drain, or give a running one another goal; its deadline is never moved out."""
-    deadline = now + policy.drain_deadline
+    """Begin a drain, or give a running one another goal; its deadline is never moved out.
+
+    `at_once`: no request in flight can finish, so none is waited for.
+    """
+    deadline = now if at_once else now + policy.drain_deadline
     if state.phase is Phase.DRAINING and state.deadline is not None:
         deadline = min(deadline, state.deadline)
     fresh = to(state, Phase.DRAINING, reason, message, now, by=by)

@@ -22,6 +22,16 @@ class Paths(msgspec.Struct, frozen=True):
         """The unix socket that takes requests."""
         return self.run / "agent.sock"
 
+    @property
+    def outs(self) -> Path:
+        """The GPUs that an engine may be started on (`agent.outs`)."""
+        return self.run / "out-of-service.json"
+
+    @property
+    def inhibit(self) -> Path:
+        """While this file is there, no GPU is reset and the host is not rebooted by the agent."""
+        return self.etc / "inhibit"
+
     def gate(self, engine: str) -> Path:
         """Traffic passes while this file is there; nginx looks at it for every request."""
         return self.run / "gates" / f"{engine}.open"

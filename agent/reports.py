@@ -37,6 +37,7 @@ class Started(msgspec.Struct, frozen=True, kw_only=True):
     container: str
     gpus: tuple[str, ...]
     started: float
+    pid: int | None = None  # of the container's first process, as the host counts
 
 
 class Exit(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,9 +1,13 @@
 """What no single field of the spec can tell: combinations that cannot work."""
 
+import difflib
 import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
+
+from agent.errors import SpecError
+from agent.xid import catalogue
 
 if TYPE_CHECKING:  # spec imports this module
     from agent.spec import EngineSpec, HostSpec
@@ -19,6 +23,9 @@ def faults(spec: "HostSpec") -> list[str]:
     """Return one sentence for each impossible combination; none when the spec can be deployed."""
     found = [f for name, engine in spec.engines.items() for f in _engine(name, engine)]
     found.extend(_ports(spec))
+    found.extend(_xids(spec))
+    found.extend(_off(spec))
+    found.extend(_webhook(spec))
     wanted = sum(engine.gpus for engine in spec.engines.values())
     if wanted > spec.driver.gpu_count:
         found.append(
@@ -44,8 +51,31 @@ def _engine(name: str, engine: "EngineSpec") -> Iterator[str]:
             )
 
 
+def _xids(spec: "HostSpec") -> Iterator[str]:
+    try:
+        catalogue.overrides(spec.check.xid)
+    except SpecError as error:
+        yield str(error)
+
+
+def _off(spec: "HostSpec") -> Iterator[str]:
+    from agent.checks import CHECKS  # noqa: PLC0415 - checks judge by the spec
+
+    known = [check.name for check in CHECKS]
+    for name in sorted(set(spec.check.off) - set(known)):
+        near = difflib.get_close_matches(name, known, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+        yield f"check_off: there is no check {name!r}; {hint}"
+
+
+def _webhook(spec: "HostSpec") -> Iterator[str]:
+    if (spec.agent.webhook_url is None) != (spec.agent.webhook_secret_file is None):
+        yield "agent_webhook_url and agent_webhook_secret_file: set both, or neither"
+
+
 def _ports(spec: "HostSpec") -> Iterator[str]:
-    taken = [("agent", spec.agent.port), ("gateway", 80), ("gateway", 443)]
+    taken = [("agent", spec.agent.port), ("agent-check", spec.agent.check_port)]
+    taken += [("gateway", 80), ("gateway", 443)]
     taken += [(f"engine {name}", engine.port) for name, engine in spec.engines.items()]
     for port, count in Counter(port for _, port in taken).items():
         if count > 1:

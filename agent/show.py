@@ -1,8 +1,12 @@
 """A snapshot as text for people, at most 100 columns wide."""
 
 import textwrap
+from collections.abc import Iterable, Iterator
 
+from agent.model import Remedy
 from agent.snapshot import EngineView, Snapshot
+from agent.waits import sentences
+from agent.xid.incident import Incident
 
 GIB = 1024**3
 WIDTH = 100
@@ -17,12 +21,14 @@ def status(snapshot: Snapshot, now: float) -> str:
     lines += _gpus(snapshot)
     for condition in snapshot.conditions:
         lines.append(f"! {condition.subject} {condition.reason}: {condition.message}")
+    lines += [_incident(one) for one in snapshot.incidents]
+    lines += _due(snapshot)
     if snapshot.checks_unknown:
         lines.append(f"? cannot look: {', '.join(snapshot.checks_unknown)}")
     stale = now - snapshot.at
     if stale > 10:
         lines.append(f"? this is {stale:.0f} s old: the agent's loop does not turn")
-    return _fit(lines)
+    return fit(lines)
 
 
 def why_not(name: str, snapshot: Snapshot) -> str:
@@ -36,8 +42,10 @@ def why_not(name: str, snapshot: Snapshot) -> str:
     return "\n".join(lines)
 
 
-def _fit(lines: list[str]) -> str:
-    wrapped = (textwrap.wrap(line, WIDTH, subsequent_indent=" " * 4) or [""] for line in lines)
+def fit(lines: Iterable[str]) -> str:
+    """Return the lines wrapped; what could steer a terminal (a log's text may) is left out."""
+    plain = ("".join(char if char.isprintable() else " " for char in line) for line in lines)
+    wrapped = (textwrap.wrap(line, WIDTH, subsequent_indent=" " * 4) or [""] for line in plain)
     return "\n".join(part for parts in wrapped for part in parts)
 
 
@@ -46,9 +54,11 @@ def _engine(name: str, engine: EngineView, now: float) -> list[str]:
     flight = "?" if engine.in_flight is None else str(engine.in_flight)
     lines = [
         f"  {name:<12} {state.phase:<12} {engine.kind} {engine.served_name}",
-        f"  {'':<12} for {_age(now - state.since)} · {flight} in flight · "
+        f"  {'':<12} for {age(now - state.since)} · {flight} in flight · "
         f"{engine.restarts_left} restarts left · by {state.by} · port {engine.port}",
     ]
+    if engine.capacity < 1:
+        lines.append(f"  {'':<12} with {engine.capacity:.0%} of its capacity")
     if engine.running_digest not in {None, engine.digest}:
         lines.append(f"  {'':<12} runs with an older configuration; restart it to apply the new")
     if engine.advice.rank:
@@ -75,7 +85,24 @@ def _gpus(snapshot: Snapshot) -> list[str]:
     return [*lines, ""] if lines else []
 
 
-def _age(seconds: float) -> str:
+def _incident(one: Incident) -> str:
+    needs = f"needs {one.verdict.remedy.value}" if one.verdict else "its company is awaited"
+    latch = "; only a person may close it: stokerctl ack" if one.latched else ""
+    return f"! incident {one.id}: {needs}{latch}"
+
+
+def _due(snapshot: Snapshot) -> Iterator[str]:
+    for step in snapshot.steps:
+        why, advice = sentences(step)
+        end = f"; {advice}" if advice else ""
+        if step.rung is Remedy.QUARANTINE:
+            yield f"> {step.subject}: {why}{end}"
+        else:
+            yield f"> {step.rung.value} of {step.subject} is due: {why}{end}"
+
+
+def age(seconds: float) -> str:
+    """Return a span of time as a person would say it."""
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= size:
             return f"{seconds / size:.0f} {unit}"

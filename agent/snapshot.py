@@ -1,11 +1,15 @@
 """What the agent publishes after every tick: the sole input of HTTP and metrics."""
 
+from collections.abc import Callable
+
+from agent.ladder import Attempt, Step
 from agent.model import Condition, EngineState, Phase, Remedy, Value
 from agent.observe import answering
 from agent.reports import Exit
 from agent.sources.engine import EngineReading
-from agent.sources.nvml import NvmlReading
+from agent.sources.gpu import NvmlReading
 from agent.spec import EngineSpec, digest
+from agent.xid.incident import Incident
 
 
 class EngineView(Value, frozen=True, kw_only=True):
@@ -23,10 +27,17 @@ class EngineView(Value, frozen=True, kw_only=True):
     gpus: tuple[str, ...]
     restarts_left: int
     advice: Remedy
+    capacity: float
     digest: str
     running_digest: str | None
     running_since: float | None
     last_exit: Exit | None
+    gate_problem: str = ""
+
+    @property
+    def serving(self) -> bool:
+        """Whether new requests get through."""
+        return self.state.phase is Phase.SERVING and not self.gate_problem
 
     @property
     def in_flight(self) -> int | None:
@@ -43,6 +54,8 @@ def view(
     *,
     left: int,
     advice: Remedy,
+    capacity: float,
+    gate_problem: str = "",
 ) -> EngineView:
     """Put what is wanted, remembered and seen of one engine side by side."""
     started = look.started if look else None
@@ -59,6 +72,8 @@ def view(
         gpus=started.gpus if started else (),
         restarts_left=left,
         advice=advice,
+        capacity=capacity,
+        gate_problem=gate_problem,
         digest=digest(engine),
         running_digest=started.digest if started else None,
         running_since=started.started if started else None,
@@ -67,7 +82,13 @@ def view(
 
 
 class Snapshot(Value, frozen=True, kw_only=True):
-    """One tick, complete and frozen. `at` is seconds since 1970; `tick_seconds` is its cost."""
+    """The node, complete and frozen. `at`: when the last tick ended; `tick_seconds`: its cost.
+
+    `gpus` is the last poll that showed any; `gpus_problem` says why there is no newer one.
+    `incidents` are open, `incidents_closed` the latest closed ones, oldest first. `steps` are the
+    rungs of the ladder that are due, `attempts` those that were begun within a week. `log_gaps`:
+    how often records of the kernel's log were lost, 0 while it cannot be read.
+    """
 
     node: str
     phase: Phase
@@ -79,14 +100,33 @@ class Snapshot(Value, frozen=True, kw_only=True):
     gpus_problem: str
     conditions: tuple[Condition, ...]
     checks_unknown: tuple[str, ...]
+    incidents: tuple[Incident, ...]
+    incidents_closed: tuple[Incident, ...]
+    steps: tuple[Step, ...]
+    attempts: tuple[Attempt, ...]
+    log_gaps: int = 0
     version: str
     digest: str
     at: float
     tick_seconds: float
 
 
+Listener = Callable[[Snapshot | None, Snapshot], None]
+
+
 class Published:
-    """Holds the latest snapshot; None until the first tick has ended."""
+    """Holds the latest snapshot (None until the first tick has ended) and tells who listens."""
 
     def __init__(self) -> None:
         self.latest: Snapshot | None = None
+        self._listeners: list[Listener] = []
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Publish; listeners are called at once, with the one before, and must be quick."""
+        before, self.latest = self.latest, snapshot
+        for listener in self._listeners:
+            listener(before, snapshot)
+
+    def listen(self, listener: Listener) -> None:
+        """Call `listener(before, latest)` from now on."""
+        self._listeners.append(listener)

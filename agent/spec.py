@@ -124,6 +124,30 @@ class AgentSpec(Section, frozen=True, kw_only=True):
     restart_window: Seconds = 600.0
     backoff: Seconds = 5.0
     backoff_cap: Seconds = 300.0
+    companion_window: Seconds = 5.0
+    arm_reset: bool = False
+    arm_reboot: bool = False
+    resets_per_day: Count = 2
+    reboots_per_day: Count = 2
+    reboots_per_week: Count = 3
+    verify_window: Seconds = 600.0
+    acts_per_hour: Count = 4
+    fleetlock_url: HttpUrl | None = None
+    fleetlock_group: Annotated[
+        str, Meta(pattern=r"^[a-zA-Z0-9.-]+\Z", description="letters, digits, '.' and '-'")
+    ] = "stoker"
+    check_port: Port = 9751
+    webhook_url: HttpUrl | None = None
+    webhook_secret_file: str | None = None
+
+
+class CheckSpec(Section, frozen=True, kw_only=True):
+    """What the agent's checks make of what they see."""
+
+    xid: dict[str, str] = {}
+    off: tuple[str, ...] = ()
+    disk_floor_gib: Annotated[int, Meta(ge=0)] = 5
+    slowdown_share: Annotated[float, Meta(gt=0, le=1)] = 0.6
 
 
 class DriftSpec(Section, frozen=True, kw_only=True):
@@ -137,7 +161,7 @@ class DriftSpec(Section, frozen=True, kw_only=True):
 class EngineSpec(Section, frozen=True, kw_only=True):
     """One engine: which program serves which model, on how many GPUs, with which limits."""
 
-    kind: Literal["tgi", "vllm"] = "vllm"
+    kind: Literal["tgi", "vllm", "sglang"] = "vllm"
     image: PinnedImage
     model: ModelId
     revision: Commit
@@ -158,6 +182,8 @@ class EngineSpec(Section, frozen=True, kw_only=True):
     startup_deadline: Seconds = 1800.0
     drain_deadline: Seconds = 300.0
     probe_deadline: Seconds = 30.0
+    shrink: bool = False
+    hang_after: Seconds | None = None
 
     @property
     def name_served(self) -> str:
@@ -175,6 +201,7 @@ class HostSpec(Section, frozen=True, kw_only=True):
     model: ModelSpec
     gateway: GatewaySpec
     agent: AgentSpec
+    check: CheckSpec = CheckSpec()
     drift: DriftSpec
     engines: dict[str, EngineSpec]
 
@@ -200,6 +227,7 @@ SECTIONS: dict[str, type[Section]] = {
     "model": ModelSpec,
     "gateway": GatewaySpec,
     "agent": AgentSpec,
+    "check": CheckSpec,
     "drift": DriftSpec,
 }
 

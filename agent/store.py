@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from agent.errors import ActionError, SourceError
-from agent.model import NodeState
+from agent.state import NodeState
 
 
 class Store:

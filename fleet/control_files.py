@@ -20,6 +20,8 @@ def faults(spec: HostSpec) -> list[str]:
     found += _file("gateway_tls_key_file", gateway.tls_key_file)
     keys_file = _file("gateway_keys_file", gateway.keys_file)
     found += keys_file or _keys(gateway.keys_file)
+    if spec.agent.webhook_secret_file is not None:
+        found += _file("agent_webhook_secret_file", spec.agent.webhook_secret_file)
     if spec.model.token_file is not None:
         found += _file("model_token_file", spec.model.token_file)
     if spec.driver.gpu_count and not spec.driver.repository_key_fingerprints:

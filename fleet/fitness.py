@@ -68,6 +68,7 @@ def _ports(spec: HostSpec, found: Bare) -> Iterator[str]:
         80: ("the gateway", "nginx.service", found.known),
         443: ("the gateway", "nginx.service", found.known),
         spec.agent.port: ("the agent (agent_port)", "stoker-agent.service", True),
+        spec.agent.check_port: ("the agent (agent_check_port)", "stoker-agent.service", True),
     }
     for name, engine in spec.engines.items():
         wanted[engine.port] = (f"engine {name}", "docker.service", name in found.engines)

@@ -73,6 +73,26 @@ agent_restart_budget = 3  # restarts by its own initiative within the window; th
 agent_restart_window = 600.0  # seconds
 agent_backoff = 5.0  # seconds before the second restart in a row, doubled for each further one
 agent_backoff_cap = 300.0
+agent_companion_window = 5.0  # seconds to look for more before a remedy is chosen; no drain waits
+agent_arm_reset = False  # True: the agent may reset a GPU that needs it, its engines drained
+agent_arm_reboot = False  # True: the agent may reboot the host, once all engines are drained
+agent_resets_per_day = 2  # of one GPU; then the next rung
+agent_reboots_per_day = 2
+agent_reboots_per_week = 3
+agent_verify_window = 600.0  # seconds; the same fault within them means that the remedy failed
+agent_acts_per_hour = 4  # resets and reboots of this node; beyond that a person decides
+agent_fleetlock_url = None  # base URL of a FleetLock server that is asked before a reset or reboot
+agent_fleetlock_group = "stoker"
+agent_check_port = 9751  # HAProxy's agent-check, on agent_listen
+agent_webhook_url = None  # gets signed JSON for phase changes and incidents
+agent_webhook_secret_file = None  # on the control machine; signs the webhook
+
+# -- check: what the agent's checks make of what they see -----------------------------------------
+# The remedy for an Xid, against the catalogue: {"31": "restart"}; "none" ignores it.
+check_xid = {}
+check_off = ()  # names of checks that are not run, e.g. ("pcie_link",)
+check_disk_floor_gib = 5  # free space below which a disk that we need is reported
+check_slowdown_share = 0.6  # share of five minutes slowed down by hardware that is reported
 
 # -- drift: the check that cron runs on the node -------------------------------------------------
 drift_enabled = True
@@ -82,7 +102,7 @@ drift_splay = 300  # seconds at most, so that not all hosts check at once
 # -- engine: defaults of every engine ------------------------------------------------------------
 # One engine called `main` gets these. Several: name them and give what differs, such as
 #   engines = {"chat": {"gpus": 4}, "code": {"gpus": 4, "port": 8081, "model": "…", "revision": "…"}}
-engine_kind = "vllm"  # "vllm" or "tgi"
+engine_kind = "vllm"  # "vllm", "sglang" or "tgi"
 # engine_image = "vllm/vllm-openai@sha256:…"  # pinned by digest
 # engine_model = "ORGANISATION/NAME"
 # engine_revision = "…"  # the commit, 40 hex digits
@@ -103,3 +123,5 @@ engine_extra_args = ()  # flags of the engine that have no key here
 engine_startup_deadline = 1800.0  # seconds from start to the first answer
 engine_drain_deadline = 300.0  # seconds that requests in flight have to finish
 engine_probe_deadline = 30.0  # seconds for a one-token answer
+engine_shrink = False  # True: serve on fewer GPUs (a valid tensor-parallel degree) when one is bad
+engine_hang_after = None  # seconds of work without progress before a probe; None = the engine's own

@@ -1,4 +1,4 @@
-"""Async tests run on asyncio, as the agent does."""
+"""Async tests run on asyncio, as the agent does. Slow ones are known by their file."""
 
 import pytest
 
@@ -6,3 +6,25 @@ import pytest
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+# Whole simulated engines and GPUs in processes of their own, and long walks.
+SLOW = (
+    "tests/sandbox/test_",
+    "tests/agent/test_agentcheck",
+    "tests/agent/test_crash_points",
+    "tests/agent/test_engine_hangs",
+    "tests/agent/test_engine_sim",
+    "tests/agent/test_fleetlock",
+    "tests/agent/test_ladder_walks",
+    "tests/agent/test_nvml_",
+    "tests/agent/test_openapi",
+    "tests/agent/test_units",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what `make check` leaves to `make test`."""
+    for item in items:
+        if any(slow in item.path.as_posix() for slow in SLOW):
+            item.add_marker(pytest.mark.slow)

@@ -33,6 +33,27 @@ def unknown(check: str, subject: str, message: str) -> CheckResult:
     )
 
 
+def warn(
+    check: str,
+    subject: str,
+    reason: str,
+    message: str,
+    *,
+    capacity: float = 1.0,
+    evidence: str = "",
+) -> CheckResult:
+    """Return the result of a check that found what a person should know, and no traffic should."""
+    return CheckResult(
+        check=check,
+        subject=subject,
+        status=Status.WARN,
+        reason=reason,
+        message=message,
+        capacity=capacity,
+        evidence=evidence,
+    )
+
+
 def fail(
     check: str,
     subject: str,
@@ -41,6 +62,8 @@ def fail(
     remedy: Remedy = Remedy.NONE,
     *,
     certain: bool = False,
+    fatal: bool = False,
+    evidence: str = "",
 ) -> CheckResult:
     """Return the result of a check that found a fault, with the least remedy that would help."""
     return CheckResult(
@@ -51,4 +74,6 @@ def fail(
         message=message,
         remedy=remedy,
         certain=certain,
+        fatal=fatal,
+        evidence=evidence,
     )

@@ -39,8 +39,8 @@ class EngineAnswers:
             case EngineReading(health=Answer.SLOW):
                 return unknown(self.name, subject, "slow to answer, as engines are under load")
             case EngineReading(health=Answer.REFUSED):
-                message = "the engine runs, but its port is closed"
-                return fail(self.name, subject, "PortClosed", message, Remedy.RESTART)
+                message, why = "the engine runs, but its port is closed", "connection refused"
+                return fail(self.name, subject, "PortClosed", message, Remedy.RESTART, evidence=why)
             case _:
-                message = "the engine says that it is not well"
-                return fail(self.name, subject, "Unhealthy", message, Remedy.RESTART)
+                message, why = "the engine says that it is not well", f"health {look.value.health}"
+                return fail(self.name, subject, "Unhealthy", message, Remedy.RESTART, evidence=why)

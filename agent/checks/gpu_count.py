@@ -1,13 +1,30 @@
-"""Are all GPUs there? The operator's count, the bus and the driver must agree.
+"""Are all GPUs there? The operator's count, the bus, the driver and the engines must agree.
 
 A GPU that is missing since boot is invisible to bus and driver alike; only the count that the
-operator rented tells (aws/eks-node-monitoring-agent#121).
+operator rented tells (aws/eks-node-monitoring-agent#121). One that goes without a word is missed
+under its name by the engine that was started on it (NVIDIA/NVSentinel#684).
 """
 
 from agent.checks.base import fail, ok, unknown
-from agent.model import CheckResult
+from agent.model import CheckResult, Remedy, Value
 from agent.sources import Sources
 from agent.spec import HostSpec
+
+VERDICTS = frozenset({15, 16})  # NVML: GPU_IS_LOST, RESET_REQUIRED
+
+
+class Counts(Value, frozen=True, kw_only=True):
+    """GPUs on the bus and in the driver's list (None = not seen), and the names in that list.
+
+    `held`: UUIDs of the GPUs that running engines were started with. `unclear`: a GPU does not
+    tell its name, and NVML does not say that it is lost.
+    """
+
+    on_bus: int | None = None
+    listed: int | None = None
+    named: frozenset[str] = frozenset()
+    held: frozenset[str] = frozenset()
+    unclear: bool = False
 
 
 class GpuCount:
@@ -15,26 +32,66 @@ class GpuCount:
 
     name = "gpu_count"
 
-    async def read(self, sources: Sources) -> tuple[int | None, int | None]:
-        """Return GPUs on the bus and GPUs that the driver lists; None where not seen."""
+    async def read(self, sources: Sources) -> Counts:
+        """Take what bus, driver and engines tell of the GPUs."""
+        looks = [reading.value for reading in sources.engines.values()]
+        held = frozenset(
+            uuid
+            for look in looks
+            if look and look.running and look.started
+            for uuid in look.started.gpus
+        )
         nvml = sources.nvml.value
-        listed = None if nvml is None or nvml.error is not None else len(nvml.gpus)
-        return sources.pci.value, listed
+        if nvml is None or nvml.error is not None:
+            return Counts(on_bus=sources.pci.value, held=held)
+        nameless = [gpu for gpu in nvml.gpus if not gpu.uuid]
+        return Counts(
+            on_bus=sources.pci.value,
+            listed=len(nvml.gpus),
+            named=frozenset(gpu.uuid for gpu in nvml.gpus if gpu.uuid),
+            held=held,
+            unclear=any(gpu.error not in VERDICTS for gpu in nameless),
+        )
 
-    def judge(self, reading: tuple[int | None, int | None], spec: HostSpec) -> list[CheckResult]:
-        """Compare both counts with `driver_gpu_count`."""
-        wanted = spec.driver.gpu_count
-        on_bus, listed = reading
-        if wanted == 0:
+    def judge(self, reading: Counts, spec: HostSpec) -> list[CheckResult]:
+        """Compare the counts with `driver_gpu_count`, and the names with those of the engines."""
+        if spec.driver.gpu_count == 0:
             return [ok(self.name, "node", "no GPU is wanted")]
-        if on_bus is not None and on_bus < wanted:
-            return [self._missing(f"{on_bus} of {wanted} GPUs are on the PCI bus")]
-        if listed is not None and listed < wanted:
-            return [self._missing(f"the driver lists {listed} of {wanted} GPUs")]
-        if on_bus is None or listed is None:
-            return [unknown(self.name, "node", "the bus or the driver cannot be read")]
-        return [ok(self.name, "node", f"all {wanted} GPUs are there")]
+        gone = self._gone(reading)
+        return [self._node(reading, spec.driver.gpu_count), *gone]
 
-    def _missing(self, message: str) -> CheckResult:
-        # Which engine lost its GPU is told by gpu_state; here we only make it seen.
-        return fail(self.name, "node", "GpuMissing", message)
+    def _node(self, reading: Counts, wanted: int) -> CheckResult:
+        if reading.on_bus is not None and reading.on_bus < wanted:
+            return self._missing(reading, f"{reading.on_bus} of {wanted} GPUs are on the PCI bus")
+        if reading.listed is not None and reading.listed < wanted:
+            return self._missing(reading, f"the driver lists {reading.listed} of {wanted} GPUs")
+        if reading.on_bus is None or reading.listed is None:
+            return unknown(self.name, "node", "the bus or the driver cannot be read")
+        return ok(self.name, "node", f"all {wanted} GPUs are there")
+
+    def _missing(self, reading: Counts, message: str) -> CheckResult:
+        # By itself it touches no engine: which of them lost its GPU is told under the GPU's name.
+        evidence = f"seen: {', '.join(sorted(reading.named)) or 'none'}"
+        return fail(self.name, "node", "GpuMissing", message, evidence=evidence)
+
+    def _gone(self, reading: Counts) -> list[CheckResult]:
+        """Judge each GPU that an engine holds, where the driver's list can tell."""
+        if reading.listed is None:
+            return [unknown(self.name, f"gpu:{uuid}", "not listed") for uuid in reading.held]
+        return [self._held(uuid, reading) for uuid in sorted(reading.held)]
+
+    def _held(self, uuid: str, reading: Counts) -> CheckResult:
+        subject = f"gpu:{uuid}"
+        if uuid in reading.named:
+            return ok(self.name, subject, "the driver lists the GPU")
+        if reading.unclear:
+            return unknown(self.name, subject, "a GPU that does not tell its name may be this one")
+        return fail(
+            self.name,
+            subject,
+            "GpuVanished",
+            f"an engine runs on {uuid}, which the driver does not list any more",
+            Remedy.REBOOT,
+            fatal=True,
+            evidence=f"the driver lists {reading.listed} GPUs, the bus {reading.on_bus}",
+        )

@@ -1,13 +1,14 @@
 """Does the driver still reach each GPU?
 
-Codes 15 (GPU_IS_LOST) and 16 (RESET_REQUIRED) are verdicts; every other code means that we
-cannot look, which is not a fault (gpu-health.md §3).
+NVML's codes 15 (GPU_IS_LOST) and 16 (RESET_REQUIRED) are verdicts; every other code means that we
+could not look, which is not a fault (nvml.h).
 """
 
+from agent.checks import gpu
 from agent.checks.base import fail, ok, unknown
 from agent.model import CheckResult, Remedy
 from agent.sources import Sources
-from agent.sources.nvml import Gpu, NvmlReading
+from agent.sources.gpu import Gpu, NvmlReading
 from agent.spec import HostSpec
 
 
@@ -26,27 +27,34 @@ class GpuState:
             return []
         if reading.error is not None:
             return [unknown(self.name, "node", f"NVML: {reading.error_text}")]
-        found = [self._one(gpu) for gpu in reading.gpus]
-        named = sum(1 for gpu in reading.gpus if gpu.uuid)
-        if named < spec.driver.gpu_count:
-            # A GPU that does not tell its name, or is not even listed, may be the one that was
-            # found faulty under its name: that it is not seen any more does not clear its fault.
-            message = f"{named} of {spec.driver.gpu_count} GPUs tell their UUID"
-            found.append(unknown(self.name, "node", message))
-        return found
+        return [*map(self._one, reading.gpus), *gpu.nameless(self.name, reading, spec)]
 
-    def _one(self, gpu: Gpu) -> CheckResult:
-        subject = f"gpu:{gpu.uuid or gpu.index}"
-        match gpu.error:
-            case None:
+    def _one(self, one: Gpu) -> CheckResult:
+        subject = gpu.subject(one)
+        evidence = f"NVML code {one.error}: {one.error_text}"
+        match one.error:
+            case None if not gpu.unread(one):
                 return ok(self.name, subject, "the driver reaches the GPU")
             case 15:
-                message = f"GPU {gpu.index} has fallen off the bus"
-                return fail(self.name, subject, "GpuLost", message, Remedy.QUARANTINE, certain=True)
-            case 16:
-                message = f"GPU {gpu.index} must be reset before it can be used"
                 return fail(
-                    self.name, subject, "GpuResetRequired", message, Remedy.DRAIN, certain=True
+                    self.name,
+                    subject,
+                    "GpuLost",
+                    f"GPU {one.index} has fallen off the bus; only a boot brings it back",
+                    Remedy.REBOOT,
+                    certain=True,
+                    fatal=True,
+                    evidence=evidence,
+                )
+            case 16:
+                return fail(
+                    self.name,
+                    subject,
+                    "GpuResetRequired",
+                    f"GPU {one.index} must be reset before it can be used",
+                    Remedy.RESET,
+                    certain=True,
+                    evidence=evidence,
                 )
             case _:
-                return unknown(self.name, subject, f"NVML: {gpu.error_text}")
+                return unknown(self.name, subject, f"GPU {one.index}: {one.error_text}")

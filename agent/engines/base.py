@@ -5,6 +5,7 @@ from typing import Protocol
 
 import msgspec
 
+from agent.pace import Patience
 from agent.reports import ExitClass
 from agent.spec import EngineSpec
 
@@ -46,6 +47,12 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
             return None
         return self.running + self.waiting
 
+    def less_one(self) -> "Load":
+        """Return the load without one request: of those that wait, if any does."""
+        if self.waiting:
+            return msgspec.structs.replace(self, waiting=self.waiting - 1)
+        return msgspec.structs.replace(self, running=self.running and self.running - 1)
+
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
     """What the last lines and the exit code of an engine mean."""
@@ -79,7 +86,10 @@ class Engine(Protocol):
         """Read the requests inside the engine from its Prometheus exposition."""
 
     def progress(self, metrics: str) -> float | None:
-        """Return a number that grows with every step of work; None = cannot tell."""
+        """Return a number that no step of work leaves as it was; None = cannot tell."""
+
+    def patience(self, engine: EngineSpec) -> Patience:
+        """Say how long it may be silent before it counts as hung; `hang_after` overrides."""
 
     def classify(self, code: int, lines: Sequence[str]) -> Ending:
         """Say why an engine ended that nobody asked to stop."""

@@ -1,23 +1,47 @@
 """Reading a few numbers out of a Prometheus exposition.
 
-A scrape is large (TGI alone sends 1024 buckets for one histogram) and read every second, so the
-lines that nobody wants are dropped before they are parsed.
+A scrape is large (TGI alone sends 1024 buckets for one histogram, vLLM 700 lines) and read every
+second, so it is searched for the wanted lines, and nothing else of it is looked at.
 """
 
+import math
+from collections.abc import Iterator
+
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
+
+
+def series(metrics: str, sample: str) -> list[Sample]:
+    """Return all series of exactly `sample`, each with its labels and value."""
+    wanted = "\n".join(_lines(metrics, sample))
+    families = text_string_to_metric_families(wanted + "\n") if wanted else ()
+    return [found for family in families for found in family.samples]
 
 
 def total(metrics: str, sample: str) -> float | None:
-    """Return the sum of all series of `sample`; None when the exposition has none."""
-    wanted = "\n".join(
-        line for line in metrics.splitlines() if line.startswith((f"{sample}{{", f"{sample} "))
-    )
-    if not wanted:
-        return None
-    families = text_string_to_metric_families(wanted + "\n")
-    return sum(found.value for family in families for found in family.samples)
+    """Return the sum of all series of `sample`; None when there is none, or not a number."""
+    values = [_value(line, len(sample)) for line in _lines(metrics, sample)]
+    return sum(values) if values and all(map(math.isfinite, values)) else None
 
 
 def speaks(metrics: str, prefix: str) -> bool:
     """Say whether any series of the exposition starts with `prefix`."""
-    return any(line.startswith(prefix) for line in metrics.splitlines())
+    return f"\n{prefix}" in "\n" + metrics
+
+
+def _lines(metrics: str, sample: str) -> Iterator[str]:
+    text, begin = f"\n{metrics}\n", f"\n{sample}"
+    at = text.find(begin)
+    while at >= 0:
+        end = text.index("\n", at + 1)
+        if text[at + len(begin)] in "{ ":  # else it is a longer name
+            yield text[at + 1 : end].rstrip("\r")
+        at = text.find(begin, end)
+
+
+def _value(line: str, name: int) -> float:
+    """Return the number behind the name and the labels; NaN when there is none."""
+    try:
+        return float(line[max(line.rfind("}") + 1, name) :].split(maxsplit=1)[0])
+    except (ValueError, IndexError):
+        return math.nan

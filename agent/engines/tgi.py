@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from agent.engines import arguments, exposition, markers
 from agent.engines.base import Chat, Container, Ending, Load, Mount
 from agent.engines.tgi_tables import ENDINGS, KNOWN, OWNED, QUANTIZE, WRONG
+from agent.pace import Patience
 from agent.spec import EngineSpec
 
 MODEL = "/model"
@@ -65,6 +66,23 @@ class Tgi:
         """Return the number of completed forward passes, prefill and decode together."""
         found = exposition.total(metrics, "tgi_batch_inference_success")
         return found if found is not None else _zero(metrics)
+
+    def patience(self, engine: EngineSpec) -> Patience:
+        """A step may hold a whole prompt; and NCCL, which gives up after 120 s, shall do so first.
+
+        A quick /health says that no shard computes (each answers it between two steps), so a dead
+        router loop behind an idle engine shows after the time in which validation, which fetches
+        images, may hold a probe up. A slow one (a shard is stuck, or reads a long prompt) leaves
+        NCCL its time. "Full" is 429, and acquits.
+        """
+        stalled = engine.hang_after or 150.0
+        return Patience(
+            stalled=stalled,
+            probe=30.0,
+            idle_probe=30.0,
+            idle_slow=stalled + 30.0,
+            blind=stalled + 30.0,
+        )
 
     def classify(self, code: int, lines: Sequence[str]) -> Ending:
         """Say why TGI ended; its exit code 1 means anything, so the markers come first."""

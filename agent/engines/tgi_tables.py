@@ -1,7 +1,8 @@
 """TGI 3.3 as tables: its flags, which of them Stoker owns, and how it ends (all 3.3.x agree)."""
 
 from agent.engines.arguments import NEVER_IN_ARGV
-from agent.engines.markers import GPU, NO_ACCESS, PORT, WEIGHTS, Marker
+from agent.engines.markers import Marker
+from agent.engines.shared_tables import GPU, HOST, NO_ACCESS, PORT, WEIGHTS
 from agent.reports import ExitClass
 
 QUANTIZE = (
@@ -135,6 +136,7 @@ ENDINGS = (
     ),
     *WEIGHTS,
     *PORT,
+    *HOST,
     Marker(
         "SharedMemoryTooSmall",
         ExitClass.CRASH,
@@ -171,6 +173,12 @@ ENDINGS = (
         ExitClass.CRASH,
         r"ShardFailed|Shard \d+ crashed",
         "a shard died while serving",
+    ),
+    Marker(
+        "Panicked",
+        ExitClass.CRASH,
+        r"panicked at (?P<what>[^\n\"\\]{1,120})",
+        "TGI panicked at {what}",
     ),
     Marker(
         "WebserverFailed",

@@ -11,9 +11,10 @@ vLLM has no limit on input alone: `max_total_tokens` bounds input and output tog
 import math
 from collections.abc import Iterator, Sequence
 
-from agent.engines import arguments, exposition, markers
+from agent.engines import arguments, exposition, markers, steps
 from agent.engines.base import Chat, Container, Ending, Load, Mount
 from agent.engines.vllm_tables import DIED, ENDINGS, OWNED, QUANTIZE, WRONG
+from agent.pace import Patience
 from agent.spec import EngineSpec
 
 MODEL = "/model"
@@ -64,8 +65,24 @@ class Vllm:
         )
 
     def progress(self, metrics: str) -> float | None:
-        """Return the number of engine steps (the count of a histogram, despite its name)."""
-        return exposition.total(metrics, "vllm:iteration_tokens_total_count")
+        """Return the number of steps that gave a token, and in its fraction what others change.
+
+        A step that reads one more chunk of a prompt gives no token, and then no counter moves
+        (async_llm.py: no outputs, no IterationStats). Its scheduler's gauges are told all the
+        same: the KV cache fills, and a request that has come in meanwhile waits.
+        """
+        steps = exposition.total(metrics, "vllm:iteration_tokens_total_count")
+        if steps is None:
+            return None
+        usage = exposition.total(metrics, "vllm:kv_cache_usage_perc") or 0.0  # 0 to 1 per core
+        return steps + usage + (_count(metrics, "vllm:num_requests_waiting") or 0) / 1024
+
+    def patience(self, engine: EngineSpec) -> Patience:
+        """A step holds a chunk; a whole prompt where chunked prefill is off."""
+        tokens = engine.max_batch_prefill_tokens
+        if "--no-enable-chunked-prefill" in map(arguments.name, engine.extra_args):
+            tokens = max(tokens or 0, engine.max_total_tokens)
+        return steps.patience(engine, tokens)
 
     def classify(self, code: int, lines: Sequence[str]) -> Ending:
         """Say why vLLM ended: by its markers, then by its code, of which 0 is a crash too."""

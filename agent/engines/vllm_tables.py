@@ -2,7 +2,8 @@
 
 from agent.engines.arguments import NEVER_IN_ARGV
 from agent.engines.base import Ending
-from agent.engines.markers import GPU, NO_ACCESS, PORT, WEIGHTS, Marker
+from agent.engines.markers import Marker
+from agent.engines.shared_tables import GPU, HOST, NO_ACCESS, PORT, SETTINGS, WEIGHTS
 from agent.reports import ExitClass
 
 # Value that other engines take → what vLLM wants.
@@ -64,19 +65,6 @@ DIED = Ending(
 
 ENDINGS = (
     Marker(
-        "BadFlag",
-        ExitClass.CONFIG,
-        r"error: (?P<what>(unrecognized arguments|argument|the following arguments)[^\n]{0,160})",
-        "vLLM refused its command line: {what}",
-    ),
-    Marker(
-        "HeadsNotDivisible",
-        ExitClass.CONFIG,
-        r"(?P<what>Total number of attention heads \(\d+\) must be divisible by tensor parallel "
-        r"size \(\d+\)|[\w ]*= ?\d+ is not divisible by [\w =.]+\d|\d+ is not divisible by \d+)",
-        "the model cannot be split over engine_gpus: {what}",
-    ),
-    Marker(
         "ContextTooLong",
         ExitClass.CONFIG,
         r"User-specified max_model_len \((?P<asked>\d+)\) is greater than the derived "
@@ -96,29 +84,11 @@ ENDINGS = (
         r"No available memory for the cache blocks|larger than the available KV cache memory",
         "no memory is left for the KV cache: quantize, or give the engine more gpus",
     ),
-    Marker(
-        "UnsupportedModel",
-        ExitClass.CONFIG,
-        r"Model architectures (?P<what>\[[^\]\n]{1,120}\]) (are not supported|failed to be inspec)",
-        "vLLM does not support this kind of model: {what}",
-    ),
-    Marker(
-        "UnsupportedQuantization",
-        ExitClass.CONFIG,
-        r"Unknown quantization method|Cannot find the config file for \w+|"
-        r"quantization method \S+ is not supported|Quantization method specified in the model",
-        "engine_quantize does not go with this model or this GPU; a quantized checkpoint needs "
-        "none",
-    ),
-    Marker(
-        "RemoteCode",
-        ExitClass.CONFIG,
-        r"contains custom code which must be executed|pass the argument `trust_remote_code=True`",
-        "the model brings its own code: set engine_trust_remote_code = True if you trust it",
-    ),
+    *SETTINGS,
     *NO_ACCESS,
     *WEIGHTS,
     *PORT,
+    *HOST,
     Marker(
         "GpuMemoryHeld",
         ExitClass.MEMORY,
@@ -131,12 +101,31 @@ ENDINGS = (
         r"Error in memory profiling",
         "GPU memory was freed by another process while vLLM measured it",
     ),
+    Marker(
+        "WarmupOutOfMemory",
+        ExitClass.MEMORY,
+        r"CUDA out of memory occurred when warming up",
+        "out of GPU memory while warming up, after the KV cache had been sized: give a lower "
+        "--max-num-seqs or --gpu-memory-utilization in extra_args",
+    ),
     *GPU,
     Marker(
         "WorkerHung",
         ExitClass.GPU,
         r"RPC call to \w+ timed out",
         "a worker did not answer in time: a GPU or the link between GPUs hangs",
+    ),
+    Marker(
+        "BadSetting",
+        ExitClass.CONFIG,
+        r"\d+ validation errors? for (?P<what>\w+Config)",
+        "vLLM refused its settings ({what}): the line below it in the log says which",
+    ),
+    Marker(
+        "Terminated",
+        ExitClass.CRASH,
+        r"KeyboardInterrupt: terminated",
+        "vLLM was told to stop by somebody other than Stoker, while it started",
     ),
     Marker(
         "EngineStartFailed",

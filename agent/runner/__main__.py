@@ -7,6 +7,7 @@ import time
 import msgspec
 
 from agent import gpus, reports, spec
+from agent.outs import Outs
 from agent.paths import Paths
 from agent.reports import Exit, ExitClass
 from agent.runner.inbox import QueueInbox
@@ -35,11 +36,13 @@ def main(name: str, paths: Paths) -> int:
     inbox = QueueInbox()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: inbox.ask())
+    signal.signal(signal.SIGQUIT, lambda *_: inbox.ask(haste=True))
     dockerd = DockerSdk()
     world = World(
         paths=paths,
         dockerd=dockerd,
         gpus=gpus.read,
+        outs=Outs(paths.outs).read,
         inbox=inbox,
         say=say,
         follow=lambda container, line: follow(dockerd, container, line, inbox.ended),

@@ -1,6 +1,6 @@
 """What the runner does next: a pure function of where it is, what happened, and the time.
 
-SERVING ─asked─► STOPPING ─late─► KILLING ─late─► ABANDONED        any ─ended─► ENDED
+SERVING ─asked─► STOPPING ─late, or haste─► KILLING ─late─► ABANDONED        any ─ended─► ENDED
 """
 
 from enum import StrEnum
@@ -9,6 +9,8 @@ import msgspec
 
 from agent.runner.dockerd import State
 
+# Not at once: killing what works on a GPU can wedge its firmware (NVIDIA/dcgm-exporter#84).
+HASTE = 2.0  # seconds from SIGTERM to SIGKILL when no request in flight can finish
 KILL_PATIENCE = 30.0  # seconds from SIGKILL until we give a process up that the kernel holds
 
 
@@ -23,7 +25,9 @@ class Stage(StrEnum):
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """Somebody asks us to stop."""
+    """Somebody asks us to stop. `haste`: no request in flight can finish, so none is waited for."""
+
+    haste: bool = False
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -61,10 +65,13 @@ def step(course: Course, event: Asked | Ended | None, now: float, patience: floa
         return replace(
             course,
             stage=Stage.STOPPING,
-            deadline=now + patience,
+            deadline=now + (HASTE if event.haste else patience),
             pending="SIGTERM",
             asked=True,
         )
+    if isinstance(event, Asked) and event.haste and course.stage is Stage.STOPPING:
+        assert course.deadline is not None
+        return replace(course, deadline=min(course.deadline, now + HASTE))
     if course.deadline is None or now < course.deadline:
         return course
     if course.stage is Stage.STOPPING:

@@ -51,6 +51,9 @@ class Dockerd(Protocol):
     def state(self, container: str) -> State | None:
         """Return the state of the container; None when there is no such container."""
 
+    def main_process(self, container: str) -> int | None:
+        """Return the id (of the host) of the container's first process; None when it has ended."""
+
     def wait(self, container: str) -> None:
         """Block until the container does not run, or for a while: look at `state` afterwards."""
 

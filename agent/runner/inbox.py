@@ -37,10 +37,10 @@ class QueueInbox:
         """See `Inbox`."""
         return self._asked
 
-    def ask(self) -> None:
+    def ask(self, *, haste: bool = False) -> None:
         """Somebody asks to stop."""
         self._asked = True
-        self._events.put(Asked())
+        self._events.put(Asked(haste))
 
     def ended(self, event: Ended) -> None:
         """Docker says that the container ended."""

@@ -6,11 +6,12 @@ Raises `CannotStartError` with the ending to report, or `StopAskedError` when so
 from collections.abc import Callable
 from pathlib import Path
 
-from agent import manifest
+from agent import manifest, shrink
 from agent.engines import ENGINES
 from agent.engines.base import Ending
 from agent.errors import SourceError, StokerError
 from agent.gpus import Gpu, assign
+from agent.outs import Placement
 from agent.reports import ExitClass
 from agent.runner.dockerd import Dockerd, DockerLostError, DockerRefusedError
 from agent.runner.inbox import Inbox
@@ -36,11 +37,13 @@ class Preparation:
         spec: HostSpec,
         dockerd: Dockerd,
         gpus: Callable[[], tuple[Gpu, ...]],
+        outs: Callable[[], Placement],
         inbox: Inbox,
         say: Callable[[str], None],
     ) -> None:
         self._name, self._spec, self._engine = name, spec, spec.engines[name]
-        self._dockerd, self._gpus, self._inbox, self._say = dockerd, gpus, inbox, say
+        self._dockerd, self._gpus, self._outs = dockerd, gpus, outs
+        self._inbox, self._say = inbox, say
 
     def create(self) -> tuple[str, tuple[str, ...]]:
         """Return the id of the created container, not yet started, and its GPUs (UUIDs)."""
@@ -95,14 +98,14 @@ class Preparation:
     def _assigned(self, former: frozenset[int]) -> tuple[str, ...]:
         """Return our GPUs once no process of the former run is on them."""
         wanted = {name: engine.gpus for name, engine in self._spec.engines.items()}
-        held = self._dockerd.holdings()
-        held.pop(self._name, None)
+        held = self._held()
         deadline = self._inbox.now() + RELEASE_PATIENCE
         while True:
-            present = self._read_gpus()
+            present = self._well()
             uuids = assign(present, wanted, held)[self._name]
-            if len(uuids) < self._engine.gpus:
+            if not (wide := self._width(present, len(uuids))):
                 raise CannotStartError(self._too_few(len(present), uuids))
+            uuids = uuids[:wide]
             ours = [gpu for gpu in present if gpu.uuid in uuids]
             left = former & {process for gpu in ours for process in gpu.processes}
             if not left:
@@ -111,6 +114,33 @@ class Preparation:
             if self._inbox.now() >= deadline:
                 raise CannotStartError(_still_held(left))
             self._rest()
+
+    def _held(self) -> dict[str, tuple[str, ...]]:
+        """Return what the other engines keep: what runs has it, what does not gets it again.
+
+        What we had last is ours, whoever else has ever had it.
+        """
+        placed = self._outs().held
+        mine = placed.get(self._name, ())
+        again = {name: tuple(one for one in had if one not in mine) for name, had in placed.items()}
+        held = again | self._dockerd.holdings()
+        held.pop(self._name, None)
+        return held
+
+    def _well(self) -> tuple[Gpu, ...]:
+        """Return the GPUs that answer and are not out of service."""
+        out = self._outs().out
+        return tuple(gpu for gpu in self._read_gpus() if gpu.uuid not in out)
+
+    def _width(self, present: tuple[Gpu, ...], free: int) -> int:
+        """Return on how many of our free GPUs the engine can serve; 0 = on none."""
+        shape = shrink.read(Path(weights_path(self._spec.model, self._engine)))
+        memory = min((gpu.memory for gpu in present if gpu.memory), default=None)
+        allowed = self._engine.shrink
+        found = shrink.width(shape, self._engine.gpus, free, memory, shrink=allowed)
+        if 0 < found < self._engine.gpus:
+            self._say(f"only {free} GPUs are free and well: serving on {found} of them")
+        return found
 
     def _read_gpus(self) -> tuple[Gpu, ...]:
         try:

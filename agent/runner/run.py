@@ -11,10 +11,11 @@ from agent.engines import ENGINES
 from agent.engines.base import Ending
 from agent.errors import ActionError
 from agent.gpus import Gpu
+from agent.outs import Placement
 from agent.paths import Paths
 from agent.reports import Exit, ExitClass, Started
 from agent.runner import watch
-from agent.runner.course import Asked, Course, Stage, step
+from agent.runner.course import HASTE, Asked, Course, Stage, step
 from agent.runner.dockerd import Dockerd, DockerLostError, DockerRefusedError
 from agent.runner.inbox import Inbox
 from agent.runner.prepare import Preparation, StopAskedError
@@ -30,6 +31,7 @@ RETRY = 1.0  # seconds between two tries to deliver a signal
 class World(msgspec.Struct, frozen=True, kw_only=True):
     """The runner's edges.
 
+    `outs` says which GPUs may be taken.
     `follow(container, line)` starts to follow a container and returns how to wait for its last
     lines; its end reaches the inbox.
     """
@@ -37,6 +39,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     paths: Paths
     dockerd: Dockerd
     gpus: Callable[[], tuple[Gpu, ...]]
+    outs: Callable[[], Placement]
     inbox: Inbox
     say: Callable[[str], None]
     follow: Callable[[str, Callable[[str], None]], Callable[[], None]]
@@ -83,6 +86,7 @@ class Run:
             self._spec,
             self._world.dockerd,
             self._world.gpus,
+            self._world.outs,
             self._world.inbox,
             self._world.say,
         )
@@ -98,12 +102,18 @@ class Run:
             container=container,
             gpus=gpus,
             started=self._started,
+            pid=self._pid(container),
         )
         reports.write(self._world.paths.started(self._name), started)
         caught_up = self._world.follow(container, self._line)
         course = self._steer(container)
         caught_up()
         return verdict(course, self._adapter, self._tail.last())
+
+    def _pid(self, container: str) -> int | None:
+        with suppress(DockerLostError, DockerRefusedError):
+            return self._world.dockerd.main_process(container)
+        return None
 
     def _steer(self, container: str) -> Course:
         patience = self._adapter.stop_deadline(self._engine)
@@ -113,7 +123,8 @@ class Run:
                 course = self._deliver(container, course)
             event = self._world.inbox.next(self._timeout(course))
             if isinstance(event, Asked) and course.stage is Stage.SERVING:
-                self._world.say(f"asked to stop: SIGTERM, and SIGKILL after {patience:.0f} s")
+                late = HASTE if event.haste else patience
+                self._world.say(f"asked to stop: SIGTERM, and SIGKILL after {late:.0f} s")
             course = step(course, event, self._world.inbox.now(), patience)
         return course
 

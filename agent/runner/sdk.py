@@ -96,6 +96,11 @@ class DockerSdk:
                 oom=bool(seen["OOMKilled"]),
             )
 
+    def main_process(self, container: str) -> int | None:
+        """See `Dockerd`."""
+        with self._errors() as client:
+            return int(client.api.inspect_container(container)["State"]["Pid"]) or None
+
     def wait(self, container: str) -> None:
         """See `Dockerd`."""
         with self._errors() as client:

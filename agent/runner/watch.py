@@ -13,7 +13,7 @@ from agent.runner.dockerd import Dockerd, DockerLostError, DockerRefusedError, S
 
 Pause = Callable[[float], None]
 BACKOFF, BACKOFF_CAP = 0.5, 5.0  # seconds between two tries to reach dockerd
-JUDGED = 400  # lines: the cause of an ending can stand far above its last line
+JUDGED = 2000  # lines: the cause of an ending can stand far above its last (SGLang dumps stacks)
 LONGEST = 4000  # characters kept of one line
 LAST_LINES = 5.0  # seconds for the log to catch up with the end
 

@@ -1,31 +1,32 @@
 """One engine, as seen from outside: its unit, its port, its metrics, its runner's reports."""
 
-import asyncio
-from enum import StrEnum
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import aiohttp
 import msgspec
 
-from agent import reports
+from agent import pace, reports
 from agent.engines.base import Engine, Load
 from agent.errors import SourceError
+from agent.pace import Outcome, Pace
 from agent.paths import Paths, engine_unit
-from agent.sources.units import Units
+from agent.sources.port import Answer, Port
+from agent.sources.unit import Units
 from agent.spec import EngineSpec
 
+__all__ = ["Answer", "EngineReading", "EngineSource"]
 
-class Answer(StrEnum):
-    """How a port answers. SLOW is not a fault: an engine under load is slow to say it is well."""
-
-    OK = "ok"
-    REFUSED = "refused"
-    BAD = "bad"
-    SLOW = "slow"
+_AS_PROOF = {Outcome.ANSWERED: Answer.OK, Outcome.SILENT: Answer.SLOW}  # else BAD
 
 
 class EngineReading(msgspec.Struct, frozen=True, kw_only=True):
-    """One look. `chat` is None while no chat was asked of it."""
+    """One look.
+
+    `chat` is None while no chat was asked of it, `pace` while the engine starts. `load` is that
+    of other people's requests: our own are not in it.
+    """
 
     running: bool
     health: Answer
@@ -34,10 +35,16 @@ class EngineReading(msgspec.Struct, frozen=True, kw_only=True):
     progress: float | None
     started: reports.Started | None
     exit: reports.Exit | None
+    pace: Pace | None = None
 
 
 class EngineSource:
-    """Looks at one engine. The proof by chat is asked for until it has once succeeded."""
+    """Looks at one engine, and asks it a chat of one token where looking is not enough.
+
+    A chat is asked for as proof of each start until it has once succeeded, and then as a probe
+    whenever `agent.pace` wants one. An engine that has not proved itself is starting, unless our
+    very first look finds it well: then it was serving before we came.
+    """
 
     def __init__(
         self,
@@ -47,83 +54,100 @@ class EngineSource:
         units: Units,
         paths: Paths,
         http: aiohttp.ClientSession,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._name, self._spec, self._adapter = name, spec, adapter
-        self._units, self._paths, self._http = units, paths, http
-        self._base = f"http://127.0.0.1:{spec.port}"
-        self._proven: reports.Started | None = None
-        self._chat: asyncio.Task[Answer] | None = None
-        self._asked: reports.Started | None = None  # the start that `_chat` is to prove
+        self._name, self._spec, self._adapter, self._clock = name, spec, adapter, clock
+        self._units, self._paths = units, paths
+        self._patience = adapter.patience(spec)
+        self._port = Port(spec, adapter, http, self._deadline)
+        self._looked = False
+        self._run: reports.Started | None = None
+        self._proven = self._judged = False
+        self._pace = Pace()
+        self._others: int | None = None  # requests in flight when our chat was asked
 
     async def read(self) -> EngineReading:
         """Look once; raise `SourceError` when even the unit cannot be seen."""
         running = await self._units.running(engine_unit(self._name))
         started = self._report(self._paths.started(self._name), reports.Started)
-        health = await self._get(self._adapter.health_path) if running else Answer.REFUSED
-        metrics = await self._metrics() if health in {Answer.OK, Answer.BAD} else None
+        if not running or (started is not None and started != self._run):
+            self._begin(started)
+        health, metrics = await self._port.look() if running else (Answer.REFUSED, None)
+        load = self._load(metrics)
+        progress = self._adapter.progress(metrics) if metrics is not None else None
+        said = await self._port.chat.fetch()
+        chat = self._prove(said, health, load) if started is not None else None
+        followed = self._follow(said, health, load, progress) if started is not None else None
+        self._looked = True
         return EngineReading(
             running=running,
             health=health,
-            chat=self._prove(started) if health is Answer.OK else None,
-            load=self._adapter.load(metrics) if metrics is not None else Load(),
-            progress=self._adapter.progress(metrics) if metrics is not None else None,
+            chat=chat,
+            load=load,
+            progress=progress,
             started=started,
             exit=self._report(self._paths.exit(self._name), reports.Exit),
+            pace=followed,
         )
 
-    def _prove(self, started: reports.Started | None) -> Answer | None:
-        """Ask one chat per start of the engine, beside the ticks: a first answer can take long."""
-        if started is None:
+    def _begin(self, run: reports.Started | None) -> None:
+        """Forget all that was asked of another run, and all that it answered."""
+        self._run, self._proven, self._judged = run, False, False
+        self._pace, self._others = Pace(), None
+        self._port.forget()
+
+    def _load(self, metrics: str | None) -> Load:
+        """Leave our own chat out, where it must be the request that has come on top."""
+        load = self._adapter.load(metrics) if metrics is not None else Load()
+        if self._port.chat.under_way and self._others is not None:
+            return load.less_one() if (load.in_flight or 0) > self._others else load
+        return load
+
+    def _prove(self, said: Outcome | None, health: Answer, load: Load) -> Answer | None:
+        """Ask a chat beside the ticks, a first answer can take long; None = not known yet."""
+        self._proven = self._proven or said is Outcome.ANSWERED
+        # A port that is open and was so before we came: whatever runs there has loaded.
+        found = not self._looked and health in {Answer.OK, Answer.SLOW}
+        self._judged = self._judged or self._proven or found
+        if health is not Answer.OK:
             return None
-        if self._proven == started:
+        if self._proven:
             return Answer.OK
-        if self._chat is not None and self._asked != started:  # an answer of a former run
-            self._chat.cancel()
-            self._chat = None
-        if self._chat is None:
-            self._chat, self._asked = asyncio.create_task(self._ask()), started
-            return None
-        if not self._chat.done():
-            return None
-        answer, self._chat = self._chat.result(), None
-        if answer is Answer.OK:
-            self._proven = started
-        return answer
+        if said is not None:
+            return _AS_PROOF.get(said, Answer.BAD)
+        self._ask(load)
+        return None
 
-    async def _ask(self) -> Answer:
-        chat = self._adapter.chat(self._spec)
-        limit = aiohttp.ClientTimeout(total=self._spec.probe_deadline)
-        try:
-            url = self._base + chat.path
-            async with self._http.post(url, json=chat.body, timeout=limit) as answer:
-                body = await answer.read()
-                return Answer.OK if answer.status == 200 and body else Answer.BAD
-        except TimeoutError:
-            return Answer.SLOW
-        except (aiohttp.ClientError, OSError):
-            return Answer.BAD
-
-    async def _get(self, path: str) -> Answer:
-        try:
-            limit = aiohttp.ClientTimeout(total=2.0)
-            async with self._http.get(self._base + path, timeout=limit) as answer:
-                return Answer.OK if answer.status == 200 else Answer.BAD
-        except aiohttp.ClientConnectorError:
-            return Answer.REFUSED
-        except TimeoutError:
-            return Answer.SLOW
-        except (aiohttp.ClientError, OSError):
-            # For example reset by docker-proxy, while nothing listens behind it.
-            return Answer.REFUSED
-
-    async def _metrics(self) -> str | None:
-        try:
-            limit = aiohttp.ClientTimeout(total=2.0)
-            path = self._base + self._adapter.metrics_path
-            async with self._http.get(path, timeout=limit) as answer:
-                return await answer.text() if answer.status == 200 else None
-        except (TimeoutError, aiohttp.ClientError, OSError, UnicodeDecodeError):
+    def _follow(
+        self, said: Outcome | None, health: Answer, load: Load, progress: float | None
+    ) -> Pace | None:
+        """Fold this look into the pace, and have a probe under way while one is due."""
+        if not self._judged:
             return None
+        if health is Answer.REFUSED:  # ended, or about to; not a hang
+            self._pace = Pace()
+            return None
+        look = pace.Look(
+            at=self._clock(),
+            pending=load.in_flight,
+            progress=progress,
+            quick=health is Answer.OK,
+            probe=said,
+        )
+        self._pace = pace.fold(self._pace, look, self._patience)
+        if self._pace.due:
+            self._ask(load)
+        elif self._proven:  # acquitted while it waited: it need not be computed any more
+            self._port.chat.forget()
+        return self._pace
+
+    def _ask(self, load: Load) -> None:
+        if self._port.chat.send():
+            self._others = load.in_flight
+
+    def _deadline(self) -> float:
+        """Seconds for the next chat; the probe of a proven engine is judged by its pace."""
+        return self._patience.blind if self._proven else self._spec.probe_deadline
 
     @staticmethod
     def _report(path: Path, kind: type[reports.R]) -> reports.R | None:

@@ -2,40 +2,35 @@
 
 import asyncio
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import msgspec
 
 from agent.errors import SourceError
+from agent.sources.gpu import NvmlReading
+from agent.sources.nvml_child import Child, Process
+from agent.sources.nvml_graves import Graves
+from agent.sources.nvml_health import DriverReading, Hung, hangs, returned
+from agent.xid.bus import normal
 
-WORKER = (sys.executable, "-m", "agent.sources.nvml_worker")
-RESPAWN_AFTER = 5.0  # seconds; a driver that is being reloaded needs a moment
-
-
-class Gpu(msgspec.Struct, frozen=True, kw_only=True):
-    """One GPU. `error` is the NVML code that looking at it gave; what was not read is None."""
-
-    index: int
-    uuid: str = ""
-    pci: str = ""
-    name: str = ""
-    memory_total: int | None = None  # bytes
-    memory_used: int | None = None  # bytes
-    temperature: int | None = None  # degrees Celsius
-    power: int | None = None  # milliwatts
-    utilisation: int | None = None  # per cent
-    recovery_action: int | None = None  # NVML field 230: 0 none, 1 reset, 2 reboot, …
-    error: int | None = None
-    error_text: str = ""
+WORKER = (sys.executable, "-m", "agent.nvml.worker")
+MISMATCH = 18  # nvml.h: NVML_ERROR_LIB_RM_VERSION_MISMATCH
+MISMATCHED = (
+    "the NVML library and the loaded driver are of different versions:"
+    " the driver was replaced and must be loaded anew (reboot)"
+)
 
 
-class NvmlReading(msgspec.Struct, frozen=True, kw_only=True):
-    """All GPUs, or the NVML code that kept the worker from looking at any."""
+class Patience(msgspec.Struct, frozen=True, kw_only=True):
+    """How long is waited, in seconds."""
 
-    driver: str = ""
-    gpus: tuple[Gpu, ...] = ()
-    error: int | None = None
-    error_text: str = ""
+    answer: float = 3.0  # for a poll
+    start: float = 1.5  # more, for the first poll of a child: it opens the driver
+    burial: float = 0.5  # for a killed child to end, before it counts as abandoned
+    pause: float = 5.0  # before the next child; doubles with every failure
+    longest_pause: float = 60.0
+    again: float = 60.0  # before a GPU is called again on which a call did not return
 
 
 class NoGpus:
@@ -47,74 +42,171 @@ class NoGpus:
 
 
 class NvmlSource:
-    """Asks the worker; kills and replaces a worker that does not answer in time."""
+    """Asks the worker; kills and replaces a worker that does not answer in time.
 
-    def __init__(self, command: Sequence[str] = WORKER, deadline: float = 3.0) -> None:
-        self._command, self._deadline = command, deadline
-        self._worker: asyncio.subprocess.Process | None = None
-        self._killed: asyncio.subprocess.Process | None = None
+    A GPU on which a call did not return is left out of the next polls, so that the others stay in
+    sight. `health` tells about the driver itself; `hands_off` maps the bus ids of GPUs that must
+    not be called to why.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str] = WORKER,
+        patience: Patience | None = None,
+        start: Callable[[Sequence[str]], Awaitable[Child]] = Process.start,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.health = DriverReading()
+        self.hands_off: Mapping[str, str] = {}
+        self._command, self._start, self._clock = command, start, clock
+        self._patience = patience or Patience()
+        self._graves = Graves()
+        self._child: Child | None = None
+        self._children = self._exchanges = self._failures = 0
+        self._known: tuple[dict[str, str], ...] = ()  # the GPUs in the order of their numbers
+        self._blind: NvmlReading | None = None
         self._not_before = 0.0
+        self._fresh = self._let_go = False
 
     async def read(self) -> NvmlReading:
         """Return one poll of all GPUs; `SourceError` when the driver does not answer."""
-        worker = await self._running()
-        reading = None
+        if self._let_go:
+            raise SourceError("the driver was let go of")
+        if self._blind and asyncio.get_running_loop().time() < self._not_before:
+            return self._blind
+        self._blind = None
+        reading = await self._exchange()
+        if reading.error == MISMATCH and self._exchanges > 1:
+            # The driver was replaced under a running process; a new one maps the new library.
+            self._drop()
+            reading = await self._exchange()
+        self._learn(reading)
+        return self._blind or reading
+
+    def refresh(self) -> None:
+        """Let the next poll ask for the slow facts too, whatever their age."""
+        self._fresh = True
+
+    async def close(self) -> None:
+        """Let go of the driver until `resume`: an open handle blocks a GPU reset.
+
+        Raises `SourceError` while the driver holds a killed worker.
+        """
+        self._let_go = True
+        self._drop()
+        await self._graves.wait(self._patience.answer)
+        if self._graves.held():
+            raise SourceError("the driver holds a killed NVML worker")
+
+    def resume(self) -> None:
+        """Allow polls again; what hung may have been healed, and is tried at once."""
+        self._let_go, self._not_before, self._failures, self._blind = False, 0.0, 0, None
+        hung = tuple(Hung(one.pci, one.since, 0.0) for one in self.health.hung)
+        self._tell(hung=hung)
+
+    async def _exchange(self) -> NvmlReading:
+        child = await self._running()
+        patience = self._patience.answer + (0.0 if self._exchanges else self._patience.start)
+        request, off = self._request()
+        began, reading = self._clock(), None
         try:
-            reading = await self._poll(worker)
+            line = await asyncio.wait_for(child.ask(request), patience)
+            reading = msgspec.json.decode(line, type=NvmlReading)
         except TimeoutError:
-            raise SourceError(f"a driver call did not return in {self._deadline:.0f} s") from None
+            raise SourceError(str(self._hangs(child, began))) from None
         except (OSError, msgspec.DecodeError) as error:
+            self._pause()
             raise SourceError(f"the NVML worker has ended: {error}") from error
         finally:
             # Whatever went wrong, also when we are cancelled: an answer that is still to come would
-            # be taken for the next one's. And a driver that was replaced (18) needs a new process.
-            if reading is None or reading.error is not None:
-                self._drop()
+            # be taken for the next one's.
+            if reading is None:
+                self._drop(self._pci(child))
+        self._exchanges += 1
+        self._fresh = False
+        if reading.error is None:
+            self._tell(hung=returned(self.health.hung, off), mismatch=False)
         return reading
 
-    async def _poll(self, worker: asyncio.subprocess.Process) -> NvmlReading:
-        if worker.stdin is None or worker.stdout is None:
-            raise SourceError("the NVML worker has no pipes")
-        worker.stdin.write(b"poll\n")
-        line = await asyncio.wait_for(worker.stdout.readline(), self._deadline)
-        return msgspec.json.decode(line, type=NvmlReading)
+    def _request(self) -> tuple[bytes, Mapping[str, str]]:
+        off = {one.pci: str(one) for one in self._waited_for()}
+        off |= {normal(where): why for where, why in self.hands_off.items()}
+        request: dict[str, object] = {"fresh": self._fresh, "hands_off": off}
+        if self._exchanges == 0:
+            request["known"] = self._known
+        return msgspec.json.encode(request), off
 
-    async def close(self) -> None:
-        """Let go of the driver: an open handle blocks a GPU reset. `SourceError` if it cannot."""
-        self._drop(respawn_after=0.0)
-        await self._buried()
+    def _waited_for(self) -> list[Hung]:
+        """Return the GPUs that may not be called yet, as one child of ours still hangs there."""
+        now, held = self._clock(), self._graves.held()
+        return [one for one in self.health.hung if one.pci and (now < one.until or one.pci in held)]
 
-    async def _running(self) -> asyncio.subprocess.Process:
-        if self._worker is not None and self._worker.returncode is None:
-            return self._worker
-        if asyncio.get_running_loop().time() < self._not_before:
-            raise SourceError("waiting before the NVML worker is started again")
-        await self._buried()
-        try:
-            self._worker = await asyncio.create_subprocess_exec(
-                *self._command,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-            )
-        except OSError as error:
-            raise SourceError(f"the NVML worker cannot be started: {error}") from error
-        return self._worker
-
-    async def _buried(self) -> None:
-        """Wait for the end of a killed worker: while the driver holds it, others would pile up."""
-        if self._killed is None:
+    def _learn(self, reading: NvmlReading) -> None:
+        if reading.error is None:
+            names = [{"uuid": g.uuid, "pci": g.pci, "name": g.name} for g in reading.gpus]
+            self._known, self._blind, self._failures = tuple(names), None, 0
             return
-        try:
-            await asyncio.wait_for(self._killed.wait(), self._deadline)
-        except TimeoutError:
-            self._not_before = asyncio.get_running_loop().time() + RESPAWN_AFTER
-            raise SourceError("the driver holds a killed NVML worker") from None
-        self._killed = None
+        self._drop()
+        self._blind = reading
+        if reading.error == MISMATCH:
+            self._blind = msgspec.structs.replace(reading, error_text=MISMATCHED)
+        self._tell(mismatch=reading.error == MISMATCH)
+        self._not_before = asyncio.get_running_loop().time() + self._patience.pause
 
-    def _drop(self, respawn_after: float = RESPAWN_AFTER) -> None:
+    def _hangs(self, child: Child, began: float) -> Hung:
+        """Note a call that did not return; on a GPU that we know it costs the others no pause."""
+        pci = self._pci(child)
+        found = Hung(pci, began, self._clock() + self._patience.again)
+        self._tell(hung=hangs(self.health.hung, found))
+        if not pci:
+            self._pause()
+        return next(one for one in self.health.hung if one.pci == pci)
+
+    def _pci(self, child: Child) -> str:
+        place = child.place
+        if place is None or place >= len(self._known):
+            return ""
+        return normal(self._known[place]["pci"])
+
+    def _pause(self) -> None:
+        pause = self._patience.pause * 2.0 ** min(self._failures, 10)
+        self._failures += 1
+        now = asyncio.get_running_loop().time()
+        self._not_before = now + min(pause, self._patience.longest_pause)
+
+    async def _running(self) -> Child:
+        if self._child is not None and not self._child.has_ended:
+            return self._child
+        wait = self._not_before - asyncio.get_running_loop().time()
+        if wait > 0:
+            raise SourceError(self._silence(f"the next NVML worker starts in {wait:.0f} s"))
+        await self._graves.wait(self._patience.burial)
+        self._tell()
+        if "" in self._graves.held():
+            raise SourceError(self._silence("the driver holds a killed NVML worker"))
+        self._child = await self._start(self._command)
+        self._exchanges = 0
+        self._children += 1
+        self._tell()
+        if self._let_go:  # while the child was starting
+            self._drop()
+            raise SourceError("the driver was let go of")
+        return self._child
+
+    def _silence(self, otherwise: str) -> str:
+        return "; ".join([*map(str, self.health.hung), otherwise])
+
+    def _drop(self, pci: str = "") -> None:
         """Kill, and wait later: a worker in an uninterruptible call does not end."""
-        if self._worker is not None and self._worker.returncode is None:
-            self._worker.kill()
-            self._killed = self._worker
-        self._worker = None
-        self._not_before = asyncio.get_running_loop().time() + respawn_after
+        if self._child is not None:
+            self._child.kill()
+            self._graves.add(self._child, pci)
+        self._child = None
+
+    def _tell(self, hung: tuple[Hung, ...] | None = None, mismatch: bool | None = None) -> None:
+        self.health = DriverReading(
+            hung=self.health.hung if hung is None else hung,
+            mismatch=self.health.mismatch if mismatch is None else mismatch,
+            abandoned=len(self._graves.abandoned()),
+            respawns=max(0, self._children - 1),
+        )

@@ -38,7 +38,9 @@ class Evidence(Value, frozen=True, kw_only=True):
 class Incident(Value, frozen=True, kw_only=True, omit_defaults=True):
     """One fault. `group` is the id of the first incident of its companion window.
 
-    `ours`: it hit an engine's process. `by` and `why` are those of the person who closed it.
+    `ours`: it hit an engine's process. `suspect`: it was a credible fatal sign at first sight.
+    `reset`: when the GPU was reset, if that was before it was judged.
+    `by` and `why` are those of the person who closed it.
     """
 
     id: str
@@ -53,6 +55,8 @@ class Incident(Value, frozen=True, kw_only=True, omit_defaults=True):
     faults: tuple[KernelFault, ...]
     evidence: tuple[Evidence, ...]
     ours: bool | None = None
+    suspect: bool = False
+    reset: float | None = None
     verdict: Verdict | None = None
     closed: Closed | None = None
     closed_at: float | None = None
@@ -91,6 +95,11 @@ class Incident(Value, frozen=True, kw_only=True, omit_defaults=True):
         """Whether it is the driver's word that nothing more is needed."""
         return self.faults[-1].action is Action.NONE
 
+    @property
+    def mended(self) -> bool:
+        """Whether the GPU was reset after all that was told."""
+        return self.reset is not None and self.last <= self.reset
+
     def like(self, fault: KernelFault) -> bool:
         """Whether the fault is about the same GPU, number and boot."""
         mine = (self.gpu, self.xid, self.kind, self.boot)
@@ -113,8 +122,8 @@ class Incident(Value, frozen=True, kw_only=True, omit_defaults=True):
 
     def owner(self, pids: frozenset[int] | None) -> bool | None:
         """Whether it hit one of the processes `pids`; None = not known."""
-        hit = {told.pid for told in self.faults}
-        if pids is None or (None in hit and not hit & pids):
+        hit = {told.pid for told in self.faults if told.pid is not None}
+        if pids is None or not hit:
             return None
         return bool(hit & pids)
 
@@ -150,6 +159,15 @@ def merged(one: Incident, fault: KernelFault) -> Incident:
         faults=told,
         evidence=_first_and_last((*one.evidence, _evidence(fault))),
     )
+
+
+def reset(one: Incident, seen: KernelFault) -> Incident:
+    """Return the incident with the reset of its GPU noted, if it is still to be judged.
+
+    It is no end yet: the verdict may call for a person nevertheless.
+    """
+    cured = one.gpu == seen.gpu and one.first <= seen.at and one.verdict is None
+    return msgspec.structs.replace(one, reset=seen.at) if cured else one
 
 
 def shut(one: Incident, how: Closed, now: float) -> Incident:

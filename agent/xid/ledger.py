@@ -10,7 +10,7 @@ import msgspec
 from agent.model import Remedy, Value
 from agent.xid.context import WEEK, Past
 from agent.xid.fault import Action, KernelFault, Kind, Source
-from agent.xid.incident import Closed, Incident, merged, opened, shut
+from agent.xid.incident import Closed, Incident, merged, opened, reset, shut
 from agent.xid.outcome import Verdict
 
 SAME = 2.0  # seconds within which two sources tell of the same fault
@@ -50,6 +50,8 @@ def fold(
     if fault.source is Source.KERNEL and fault.seq is not None:
         ledger = msgspec.structs.replace(ledger, read=fault.seq)
     if fault.kind is Kind.RESET:
+        noted = tuple(reset(one, fault) for one in ledger.open)
+        ledger = msgspec.structs.replace(ledger, open=noted)
         return _close(ledger, fault, Closed.RESET, _RESETTABLE, now)
     twin = _twin(ledger, fault, same)
     if twin is None:
@@ -89,6 +91,15 @@ def booted(ledger: Ledger, boot: str, now: float) -> Ledger:
     return fresh
 
 
+def suspected(ledger: Ledger, fault: KernelFault) -> Ledger:
+    """Take in that a fault is a credible fatal sign, whatever else is to be told of it."""
+    mine = [one for one in ledger.open if one.like(fault) and one.verdict is None]
+    if not mine:
+        return ledger
+    nearest = min(mine, key=lambda one: one.apart(fault))
+    return _put(ledger, msgspec.structs.replace(nearest, suspect=True), fault.at)
+
+
 def judged(
     ledger: Ledger, group: str, verdict: Verdict, pids: frozenset[int] | None, now: float
 ) -> Ledger:
@@ -99,8 +110,9 @@ def judged(
     for one in members(ledger, group):
         if not one.latched:
             fresh = msgspec.structs.replace(one, verdict=verdict, ours=one.owner(pids))
-            if verdict.remedy is Remedy.NONE:
-                fresh = shut(fresh, Closed.HARMLESS, now)
+            harmless = verdict.remedy is Remedy.NONE
+            if harmless or (one.mended and verdict.remedy in _RESETTABLE):
+                fresh = shut(fresh, Closed.HARMLESS if harmless else Closed.RESET, now)
             ledger = _put(ledger, fresh, now)
     return ledger
 

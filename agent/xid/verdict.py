@@ -45,6 +45,7 @@ def judge(group: Sequence[KernelFault], context: Context) -> Verdict:
     human is still called where the GPU's past demands one.
     """
     faults = sorted((one for one in group if one.kind is not Kind.RESET), key=lambda one: one.at)
+    faults = _attributed(faults)
     cleared = _cleared(faults, context)
     faults = faults[cleared:] if cleared < len(faults) else faults[-1:]
     found = max((_one(one, faults, context) for one in faults), key=_weight)
@@ -52,6 +53,17 @@ def judge(group: Sequence[KernelFault], context: Context) -> Verdict:
     if told and found.remedy is not Remedy.QUARANTINE:
         found = msgspec.structs.replace(told, scope=found.scope, hands_off=found.hands_off)
     return _limited(faults[-1], found, context)
+
+
+def _attributed(faults: Sequence[KernelFault]) -> list[KernelFault]:
+    """Give lines without a process that of their companion: 13 names it in its last line only."""
+    pids = {(one.kind, one.xid): one.pid for one in faults if one.pid is not None}
+    return [
+        one
+        if one.pid is not None
+        else msgspec.structs.replace(one, pid=pids.get((one.kind, one.xid)))
+        for one in faults
+    ]
 
 
 def _one(fault: KernelFault, group: Sequence[KernelFault], context: Context) -> Verdict:

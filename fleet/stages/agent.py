@@ -1,15 +1,22 @@
 """agent: the agent's unit, and the unit of its engines; started again only if it runs with less."""
 
+from pathlib import Path
+
 from pyinfra.api.deploy import deploy
+from pyinfra.api.hiddenvalue import HiddenValue
 
 from agent.engines import ENGINES
 from agent.spec import HostSpec
 from fleet.operations.file import file
+from fleet.operations.link import absent
+from fleet.operations.secret_file import secret_file
 from fleet.operations.units import unit_current, unit_known
 from fleet.render import render
 
 UNIT = "/etc/systemd/system/stoker-agent.service"
 ENGINE_UNIT = "/etc/systemd/system/stoker-engine@.service"
+RESET_UNIT = "/etc/systemd/system/stoker-reset@.service"
+WEBHOOK = "/etc/stoker/secrets/webhook"
 POLKIT = "/etc/polkit-1/rules.d/50-stoker.rules"
 # In the order in which the agent makes the digest of what it was started with.
 FILES = ["/etc/stoker/host.json", UNIT, "/opt/stoker/venv/stamp"]
@@ -19,14 +26,24 @@ MARGIN = 60  # seconds that a runner has beyond the engine's own stop
 @deploy("agent")
 def apply(spec: HostSpec) -> None:
     """Run the agent. Engines and traffic go on while it is started again."""
-    file(name=f"place {POLKIT}", path=POLKIT, content=render("50-stoker.rules"))
+    file(name=f"place {POLKIT}", path=POLKIT, content=render("50-stoker.rules", spec=spec))
     longest = max(ENGINES[e.kind].stop_deadline(e) for e in spec.engines.values())
     file(
         name=f"place {ENGINE_UNIT}",
         path=ENGINE_UNIT,
         content=render("stoker-engine@.service", stop_seconds=int(longest) + MARGIN),
     )
-    file(name=f"place {UNIT}", path=UNIT, content=render("stoker-agent.service", spec=spec))
+    if spec.agent.arm_reset:
+        file(name=f"place {RESET_UNIT}", path=RESET_UNIT, content=render("stoker-reset@.service"))
+    else:
+        absent(name=f"remove {RESET_UNIT}", path=RESET_UNIT)
+    if spec.agent.webhook_secret_file:
+        secret = HiddenValue(Path(spec.agent.webhook_secret_file).read_text().strip())
+        secret_file(name=f"place {WEBHOOK}", path=WEBHOOK, content=secret)
+    else:
+        absent(name=f"remove {WEBHOOK}", path=WEBHOOK)
+    unit = render("stoker-agent.service", spec=spec, webhook_secret=WEBHOOK)
+    file(name=f"place {UNIT}", path=UNIT, content=unit)
     engines = [f"stoker-engine@{name}.service" for name in spec.engines]
     unit_known(name="read the units", units=["stoker-agent.service", *engines])
     unit_current(

@@ -71,6 +71,10 @@ class FakeDockerd:
         self._call("state", container)
         return self.states.pop(0) if len(self.states) > 1 else self.states[0]
 
+    def main_process(self, container: str) -> int | None:
+        self._call("main_process", container)
+        return 4711
+
     def wait(self, container: str) -> None:
         self._call("wait", container)
 

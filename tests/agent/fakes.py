@@ -1,18 +1,50 @@
 """Stand-ins for the agent's edges: they remember what was asked of them, in one journal."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
 from agent.engines.base import Load
 from agent.errors import ActionError, SourceError
-from agent.model import NodeState
 from agent.reports import Exit, Started
 from agent.sources.engine import Answer, EngineReading
-from agent.sources.nvml import Gpu, NvmlReading
+from agent.sources.gpu import Gpu, NvmlReading
+from agent.sources.unit import UnitState
+from agent.state import NodeState
 from agent.store import Store
 
 Journal = list[str]
+
+
+class FakeRungs:
+    """Resets and reboots that are only remembered; `error` makes them fail."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+        self.error = ""
+
+    async def reset(self, subject: str) -> None:
+        self.journal.append(f"reset {subject}")
+        if self.error:
+            raise ActionError(self.error)
+
+    async def reboot(self) -> None:
+        self.journal.append("reboot")
+        if self.error:
+            raise ActionError(self.error)
+
+
+class FakeDriver:
+    """A hold on the driver, as far as the journal shows it."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+
+    async def close(self) -> None:
+        self.journal.append("let go")
+
+    def resume(self) -> None:
+        self.journal.append("look again")
 
 
 class FakeClock:
@@ -39,9 +71,27 @@ class FakeUnits:
         self.up: dict[str, bool] = {}
         self.fails = False
         self.held: asyncio.Event | None = None
+        self.reloads = 0
+        self.watched: dict[str, Callable[[str], None]] = {}
 
     async def running(self, unit: str) -> bool:
         return self.up.get(unit, False)
+
+    async def state(self, unit: str) -> UnitState:
+        return UnitState(active="active" if self.up.get(unit) else "inactive")
+
+    def watch(self, units: Iterable[str], changed: Callable[[str], None]) -> None:
+        self.watched |= dict.fromkeys(units, changed)
+
+    async def start(self, unit: str, deadline: float) -> None:
+        self.journal.append(f"start {unit}")
+        await self._hold()
+        if self.fails:
+            raise ActionError(f"start {unit}: no")
+        self.up[unit] = True
+
+    async def reboot(self) -> None:
+        self.journal.append("reboot")
 
     async def restart(self, unit: str, deadline: float) -> None:
         self.journal.append(f"restart {unit}")
@@ -49,6 +99,11 @@ class FakeUnits:
         if self.fails:
             raise ActionError(f"systemctl restart {unit}: no")
         self.up[unit] = True
+
+    async def kill(self, unit: str, signal: int) -> None:
+        self.journal.append(f"kill -{signal} {unit}")
+        if self.fails:
+            raise ActionError(f"kill {unit}: no")
 
     async def stop(self, unit: str, deadline: float) -> None:
         self.journal.append(f"stop {unit}")
@@ -66,8 +121,11 @@ class FakeGates:
     def __init__(self) -> None:
         self.open: dict[str, bool] = {}
         self.was_open: set[str] = set()
+        self.stuck = ""
 
     def set(self, engine: str, *, is_open: bool) -> None:
+        if self.stuck:
+            raise ActionError(self.stuck)
         self.open[engine] = is_open
         if is_open:
             self.was_open.add(engine)

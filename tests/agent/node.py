@@ -3,15 +3,28 @@
 from pathlib import Path
 
 from agent.audit import Audit
+from agent.casebook import Casebook
+from agent.climber import Climber
 from agent.converge import Converger
+from agent.fleetlock import NoLock, Slot
 from agent.loop import Loop
-from agent.model import EngineState, NodeState, Requested, Verb
+from agent.memory import Memory
+from agent.model import EngineState, Requested, Verb
+from agent.outs import Outs
+from agent.picture import Picture
+from agent.publishing import About
+from agent.remedies import Remedies
 from agent.snapshot import Published, Snapshot
-from agent.sources import Sources
+from agent.sources import Edges, Sources
+from agent.sources.host import HostReading
+from agent.sources.kmsg import LogReading
 from agent.spec import HostSpec
+from agent.state import NodeState
 from tests.agent.fakes import (
     FakeClock,
+    FakeDriver,
     FakeGates,
+    FakeRungs,
     FakeSource,
     FakeUnits,
     Journal,
@@ -33,27 +46,62 @@ def engine(**facts: object) -> EngineState:
 class Node:
     """One agent without a host."""
 
-    def __init__(self, path: Path, spec: HostSpec = SPEC, boot: str = "boot-1") -> None:
+    def __init__(
+        self,
+        path: Path,
+        spec: HostSpec = SPEC,
+        boot: str = "boot-1",
+        slot: Slot | None = None,
+    ) -> None:
         self.journal: Journal = []
         self.clock = FakeClock()
-        self.units, self.gates = FakeUnits(self.journal), FakeGates()
-        self.engine, self.nvml, self.pci = FakeSource(gone()), FakeSource(nvml()), FakeSource(1)
-        self.store = JournalStore(path / "state.json", self.journal)
+        self.slot = slot or NoLock()
+        self.furnish(path)
         self.published = Published()
         self.audit = path / "audit.jsonl"
         self.converger = Converger(self.units, self.gates, act_deadline=1.0)
+        self.climber = Climber(self.rungs, self.slot, FakeDriver(self.journal), self.sleep)
+        self.memory, audit = Memory(self.store, boot), Audit(self.audit)
+        casebook = Casebook(spec, self.memory, audit, self.clock)
+        self.inhibit = path / "inhibit"
+        remedies = Remedies(
+            spec, self.memory, casebook, self.climber, audit, self.inhibit, self.clock
+        )
+        sources, outs = Sources(self.edges, clock=self.clock), Outs(path / "outs.json")
         self.loop = Loop(
             spec=spec,
-            spec_digest="d",
-            version="v",
-            boot=boot,
-            sources=Sources({"main": self.engine}, self.nvml, self.pci),  # type: ignore[arg-type, dict-item]
-            store=self.store,
+            about=About(version="v", digest="d"),
+            memory=self.memory,
+            picture=Picture(spec, self.memory, sources, casebook, remedies, outs, self.clock),
+            casebook=casebook,
+            remedies=remedies,
             converger=self.converger,
             published=self.published,
-            audit=Audit(self.audit),
+            audit=audit,
             clock=self.clock,
         )
+
+    def furnish(self, path: Path) -> None:
+        """Make the edges that act or remember; another world may make others."""
+        self.units, self.gates = FakeUnits(self.journal), FakeGates()
+        self.engine, self.nvml, self.pci = FakeSource(gone()), FakeSource(nvml()), FakeSource(1)
+        self.pids = FakeSource({})
+        self.rungs = FakeRungs(self.journal)
+        self.store = JournalStore(path / "state.json", self.journal)
+
+    @property
+    def edges(self) -> Edges:
+        return Edges(
+            engines={"main": self.engine},  # type: ignore[dict-item]
+            nvml=self.nvml,  # type: ignore[arg-type]
+            pci=self.pci,  # type: ignore[arg-type]
+            host=FakeSource(HostReading()),  # type: ignore[arg-type]
+            log=FakeSource(LogReading(ok=True)),  # type: ignore[arg-type]
+            pids=self.pids,  # type: ignore[arg-type]
+        )
+
+    async def sleep(self, seconds: float) -> None:
+        self.journal.append(f"sleep {seconds:.0f}")
 
     def remember(self, **facts: object) -> None:
         self.store.save(NodeState(boot="boot-1", engines={"main": engine(**facts)}))
@@ -61,6 +109,11 @@ class Node:
 
     def ask(self, verb: Verb) -> EngineState:
         return self.loop.request("main", Requested(verb=verb, by="alice", reason="fan"))
+
+    @property
+    def acts(self) -> list[str]:
+        """What was done to the world; what was only remembered left out."""
+        return [line for line in self.journal if line != "save"]
 
     async def look_only(self, seconds: float = 1.0) -> None:
         """Tick, and leave acts under way."""
@@ -71,6 +124,7 @@ class Node:
         self.clock.now += seconds
         await self.loop.tick()
         await self.converger.settled()
+        await self.climber.settled()
 
     @property
     def shown(self) -> Snapshot:

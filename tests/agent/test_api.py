@@ -7,53 +7,14 @@ import msgspec
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
-from prometheus_client.parser import text_string_to_metric_families
 
-from agent import api, metrics, show
-from agent.model import Condition, EngineState, Phase, Remedy, Status
-from agent.snapshot import EngineView, Published, Snapshot
+from agent import api, show
+from agent.documents import Gpus, GpuView, Incidents
+from agent.model import Condition, Phase, Remedy, Status
+from agent.snapshot import Published, Snapshot
+from agent.xid.incident import Incident
 from tests.agent.fakes import nvml
-
-
-def snapshot(phase: Phase = Phase.SERVING, **facts: object) -> Snapshot:
-    """A node with one engine in `phase`."""
-    now = time.time()
-    state = EngineState(phase=phase, since=now - 90, reason="Test", message="a test", last_start=9)
-    engine = EngineView(
-        state=state,
-        kind="vllm",
-        model="org/a-model-with-quite-a-long-name-70B-Instruct-FP8",
-        served_name="org/a-model-with-quite-a-long-name-70B-Instruct-FP8",
-        port=8080,
-        running=True,
-        answering=True,
-        requests_running=3,
-        requests_waiting=1,
-        gpus=("GPU-0",),
-        restarts_left=3,
-        advice=Remedy.NONE,
-        digest="d",
-        running_digest="d",
-        running_since=10.0,
-        last_exit=None,
-    )
-    known = {
-        "node": "gpu-1",
-        "phase": phase,
-        "reason": "Test",
-        "message": "engine main: a test",
-        "remediation": "act",
-        "engines": {"main": engine},
-        "gpus": nvml(2, name="NVIDIA H100 80GB HBM3", temperature=41, power=73000),
-        "gpus_problem": "",
-        "conditions": (),
-        "checks_unknown": (),
-        "version": "0.1",
-        "digest": "d",
-        "at": now,
-        "tick_seconds": 0.1,
-    }
-    return Snapshot(**{**known, **facts})  # type: ignore[arg-type]
+from tests.agent.shown import condition, sick, snapshot
 
 
 @pytest.fixture
@@ -63,7 +24,8 @@ def published() -> Published:
 
 @pytest.fixture
 async def client(published: Published) -> AsyncIterator[TestClient[web.Request, web.Application]]:
-    async with TestClient(TestServer(api.application(published, tick=1.0))) as made:
+    reads = api.Reads(published, tick=1.0)
+    async with TestClient(TestServer(api.application(reads))) as made:
         yield made
 
 
@@ -71,9 +33,15 @@ Client = TestClient[web.Request, web.Application]
 
 
 async def test_before_the_first_tick(client: Client) -> None:
-    for path in ("/livez", "/readyz", "/v1/status"):
-        assert (await client.get(path)).status == 503
+    for path in ("/livez", "/readyz"):
+        answer = await client.get(path)
+        assert (answer.status, answer.content_type) == (503, "text/plain")
+    for path in ("status", "incidents", "incidents/i-1", "gpus", "gpus/GPU-0", "events"):
+        answer = await client.get(f"/v1/{path}")
+        assert answer.status == 503
+        assert await answer.json() == {"error": "Starting: no tick has ended yet"}
     assert (await client.get("/metrics")).status == 200
+    assert (await client.get("/openapi.json")).status == 200
 
 
 @pytest.mark.parametrize("phase", list(Phase))
@@ -99,60 +67,74 @@ async def test_status_can_be_read_back(client: Client, published: Published) -> 
     assert msgspec.json.decode(body, type=Snapshot) == published.latest
 
 
-def samples(shown: Snapshot) -> dict[str, float]:
-    text = metrics.exposition(shown).decode()
-    return {
-        f"{s.name}{sorted(s.labels.items())}": s.value
-        for family in text_string_to_metric_families(text)
-        for s in family.samples
-    }
+async def ids(client: Client, query: str) -> list[str]:
+    body = await (await client.get(f"/v1/incidents{query}")).read()
+    return [one.id for one in msgspec.json.decode(body, type=Incidents).incidents]
 
 
-def test_metrics_are_well_formed_and_clear_by_themselves() -> None:
-    lost = Condition(
-        check="gpu_state",
-        subject="gpu:GPU-0",
-        status=Status.FAIL,
-        reason="GpuLost",
-        message="m",
-        remedy=Remedy.QUARANTINE,
-        since=1.0,
-    )
-    bad = samples(snapshot(Phase.DRAINING, conditions=(lost,)))
-    good = samples(snapshot())
-    condition = [name for name in bad if name.startswith("stoker_condition")]
-    assert len(condition) == 1
-    assert condition[0] not in good
-    serving = "stoker_engine_phase[('engine', 'main'), ('phase', 'SERVING')]"
-    assert (bad[serving], good[serving]) == (0.0, 1.0)
-    assert good["stoker_gpu_power_watts[('uuid', 'GPU-1')]"] == 73.0
+async def test_incidents_by_state_and_by_id(client: Client, published: Published) -> None:
+    published.show(sick())
+    assert await ids(client, "") == await ids(client, "?state=open") == ["i-1", "i-3", "i-4"]
+    assert await ids(client, "?state=closed") == ["i-2"]
+    assert await ids(client, "?state=all") == ["i-2", "i-1", "i-3", "i-4"]
+    for name in ("i-1", "i-2"):
+        body = await (await client.get(f"/v1/incidents/{name}")).read()
+        assert msgspec.json.decode(body, type=Incident).id == name
 
 
-ALLOWED = {"engine", "phase", "uuid", "check", "subject", "reason", "version", "remediation"}
+async def test_gpus_with_what_is_about_them(client: Client, published: Published) -> None:
+    published.show(sick())
+    found = msgspec.json.decode(await (await client.get("/v1/gpus")).read(), type=Gpus)
+    assert (found.driver, found.problem) == ("595.91.07", "the driver hangs")
+    lost, well, unlisted = found.gpus
+    assert (lost.uuid, lost.engines, lost.incidents) == ("GPU-0", ("main",), ("i-1", "i-4"))
+    assert [one.reason for one in lost.conditions] == ["GpuLost"]
+    assert (well.engines, well.conditions, well.incidents) == ((), (), ())
+    assert (unlisted.uuid, unlisted.gpu, len(unlisted.conditions)) == ("GPU-9", None, 1)
+    one = await (await client.get("/v1/gpus/GPU-0")).read()
+    assert msgspec.json.decode(one, type=GpuView) == lost
 
 
-def test_metrics_have_help_and_bounded_labels() -> None:
-    text = metrics.exposition(snapshot()).decode()
-    families = list(text_string_to_metric_families(text))
-    assert all(f.name.startswith("stoker_") and f.documentation for f in families)
-    assert {label for f in families for s in f.samples for label in s.labels} <= ALLOWED
-    assert "org/a-model" not in text  # free text makes a new series with every word
+@pytest.mark.parametrize(
+    ("path", "status", "words"),
+    [
+        ("/v1/incidents?state=opne", 400, "state = 'opne': use one of open, closed, all"),
+        ("/v1/incidents?sate=open", 400, "unknown parameter 'sate'; known here: state"),
+        ("/v1/status?full", 400, "unknown parameter 'full'; known here: none"),
+        ("/v1/incidents/nope", 404, "no incident 'nope' is known; open: i-1, i-3, i-4"),
+        ("/v1/gpus/GPU-7", 404, "no GPU 'GPU-7' here; there are: GPU-0, GPU-1, GPU-9"),
+        ("/v1/nope", 404, "GET /v1/nope: Not Found"),
+    ],
+)
+async def test_an_error_is_one_sentence(
+    client: Client, published: Published, path: str, status: int, words: str
+) -> None:
+    published.show(sick())
+    answer = await client.get(path)
+    assert answer.status == status
+    assert await answer.json() == {"error": words}
 
 
-def test_gauges_return_to_zero() -> None:
-    engine = snapshot().engines["main"]
-    idle = msgspec.structs.replace(engine, requests_running=0, requests_waiting=0)
-    busy, quiet = samples(snapshot()), samples(snapshot(engines={"main": idle}))
-    name = "stoker_engine_requests_running[('engine', 'main')]"
-    assert (busy[name], quiet[name]) == (3.0, 0.0)
-    blind = samples(snapshot(gpus=None, gpus_problem="the driver hangs"))
-    assert (blind["stoker_gpu_blind[]"], quiet["stoker_gpu_blind[]"]) == (1.0, 0.0)
+async def test_other_methods(client: Client, published: Published) -> None:
+    published.show(sick())
+    for path in ("/livez", "/readyz", "/v1/status", "/v1/gpus/GPU-0", "/v1/events", "/metrics"):
+        head, get = await client.head(path), await client.get(path)
+        assert (head.status, head.content_type) == (get.status, get.content_type)
+        assert await head.read() == b""
+        get.close()
+    answer = await client.delete("/v1/status")
+    assert answer.status == 405
+    assert (await answer.json())["error"] == "DELETE /v1/status: Method Not Allowed"
+    assert answer.headers["Allow"] == "GET,HEAD"
 
 
-def test_what_is_not_known_is_not_a_number() -> None:
-    engine = msgspec.structs.replace(snapshot().engines["main"], requests_running=None)
-    shown = samples(snapshot(engines={"main": engine}, gpus=nvml(1, error=15)))
-    assert not [name for name in shown if "requests_running" in name or "celsius" in name]
+async def test_an_answer_that_breaks_is_an_error_like_others(
+    client: Client, published: Published
+) -> None:
+    published.latest = snapshot(gpus="garbage")
+    answer = await client.get("/v1/gpus")
+    assert answer.status == 500
+    assert "the agent's journal has the reason" in (await answer.json())["error"]
 
 
 async def test_metrics_over_http(client: Client, published: Published) -> None:
@@ -165,7 +147,7 @@ async def test_metrics_over_http(client: Client, published: Published) -> None:
 
 async def test_nothing_can_be_asked_over_http(client: Client, published: Published) -> None:
     published.latest = snapshot()
-    for path in ("/v1/drain", "/v1/undrain", "/v1/restart"):
+    for path in ("/v1/drain", "/v1/undrain", "/v1/restart", "/v1/ack"):
         assert (await client.post(path, json={})).status == 404
 
 
@@ -181,6 +163,22 @@ async def test_readiness_of_one_engine_is_its_own(client: Client, published: Pub
 
 
 LONG = "word " * 60
+
+
+def test_status_shows_incidents_rungs_and_lost_capacity() -> None:
+    text = show.status(sick(), now=time.time())
+    assert "with 50% of its capacity" in text
+    assert "! incident i-1: needs quarantine; only a person may close it: stokerctl ack" in text
+    assert "! incident i-3: its company is awaited" in text
+    assert "> reboot of node is due: the agent may not do this by itself; do it by hand" in text
+    assert "> gpu:GPU-0: no rung is left; a person has to look at it" in text
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_no_text_of_a_log_steers_the_terminal() -> None:
+    shown = snapshot(conditions=(condition(message="a \x1b[2J b\x07\u202e c"),))
+    text = show.status(shown, now=time.time())
+    assert not set("\x1b\x07\u202e") & set(text)
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,17 @@
 """Findings become conditions when they last; what cannot be seen neither opens nor closes one."""
 
 from agent.conditions import Streaks, opened, update, worst
-from agent.model import CheckResult, Remedy, Status
+from agent.model import CheckResult, Condition, Remedy, Status
 
 
 def result(status: Status, subject: str = "gpu:A", **facts: object) -> CheckResult:
     known = {"check": "c", "reason": "R", "message": "m", "remedy": Remedy.RESTART}
     return CheckResult(status=status, subject=subject, **{**known, **facts})  # type: ignore[arg-type]
+
+
+def condition(subject: str, remedy: Remedy, *, fatal: bool = False) -> Condition:
+    found = result(Status.FAIL, subject, remedy=remedy, certain=True, fatal=fatal)
+    return opened(fold([found]))[0]
 
 
 def fold(*rounds: list[CheckResult], failures: int = 2, successes: int = 2) -> Streaks:
@@ -67,3 +72,15 @@ def test_worst_looks_only_at_what_the_engine_depends_on() -> None:
     assert both is not None
     assert both.remedy is Remedy.QUARANTINE
     assert worst(found, frozenset({"gpu:B"})) is None
+
+
+def test_a_suspect_gpu_outranks_a_restart_and_what_is_fatal_stays_fatal() -> None:
+    """No engine is started on a GPU that has to be kept out of service."""
+    restart = condition(subject="engine:main", remedy=Remedy.RESTART)
+    suspect = condition(subject="gpu:A", remedy=Remedy.DRAIN, fatal=True)
+    reset = condition(subject="gpu:A", remedy=Remedy.RESET)
+    about = frozenset({"engine:main", "gpu:A"})
+    assert worst((restart, suspect), about) == suspect
+    found = worst((restart, reset, suspect), about)
+    assert found is not None
+    assert (found.remedy, found.fatal) == (Remedy.RESET, True)

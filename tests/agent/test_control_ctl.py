@@ -9,13 +9,17 @@ import msgspec
 import pytest
 from aiohttp import ClientSession, UnixConnector, web
 
-from agent import control, ctl
+from agent import api, control, ctl
+from agent.audit import Audit
 from agent.client import Agent, RefusedError, UnreachableError
 from agent.errors import ActionError
 from agent.model import EngineState, Phase, Requested, Verb
 from agent.reports import Exit, ExitClass
 from agent.snapshot import Published, Snapshot
-from tests.agent.test_api import snapshot
+from agent.spec import CheckSpec
+from agent.why import Explanation
+from tests.agent.node import SPEC
+from tests.agent.shown import sick, snapshot
 
 
 class FakeLoop:
@@ -24,6 +28,7 @@ class FakeLoop:
     def __init__(self, published: Published) -> None:
         self.published = published
         self.asked: list[Requested] = []
+        self.closed: list[tuple[str, str, str]] = []
         self.leads_to = [snapshot()]
         self.fails = False
 
@@ -34,6 +39,12 @@ class FakeLoop:
         self.advance()
         assert self.published.latest is not None
         return self.published.latest.engines[name].state
+
+    def acknowledge(self, incident: str, by: str, reason: str) -> None:
+        latest = self.published.latest
+        if latest is None or all(one.id != incident for one in latest.incidents):
+            raise ActionError(f"no open incident {incident!r}; `stokerctl status` lists them")
+        self.closed.append((incident, by, reason))
 
     def advance(self, _seconds: float = 0.0) -> None:
         """Also the pause between two looks of `ctl --wait`."""
@@ -49,7 +60,8 @@ async def loop(tmp_path: Path) -> AsyncIterator[FakeLoop]:
     published = Published()
     published.latest = snapshot()
     made = FakeLoop(published)
-    runner = web.AppRunner(control.application(published, 1.0, made, frozenset({"main"})))
+    reads = api.Reads(published, 1.0)
+    runner = web.AppRunner(control.application(reads, made, frozenset({"main"})))
     await runner.setup()
     await web.UnixSite(runner, str(tmp_path / "s")).start()
     yield made
@@ -111,6 +123,63 @@ async def test_what_the_agent_cannot_do_is_told(
     loop.fails = True
     assert await command("restart", "main", *ASK) == 1
     assert capsys.readouterr().err == "stokerctl: not done: the state cannot be saved\n"
+
+
+# -- incidents -------------------------------------------------------------------------------------
+
+
+async def test_ack(command: Command, loop: FakeLoop, capsys: pytest.CaptureFixture[str]) -> None:
+    loop.published.show(sick())
+    assert await command("ack", "i-1", *ASK) == 0
+    assert loop.closed == [("i-1", "alice", "fan")]
+    assert capsys.readouterr().out == "i-1: closed by alice: fan\n"
+    assert await command("ack", "i-1", *ASK, "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told == {"incident": "i-1", "by": "alice", "reason": "fan"}
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "words"),
+    [
+        ("i-2", 409, "incident 'i-2' is closed already (engine-proven)"),
+        (
+            "i-9",
+            404,
+            "no open incident 'i-9'; `stokerctl status` lists them (open: i-1, i-3, i-4)",
+        ),
+    ],
+)
+async def test_an_incident_that_is_not_open(
+    command: Command,
+    loop: FakeLoop,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    name: str,
+    status: int,
+    words: str,
+) -> None:
+    loop.published.show(sick())
+    assert await command("ack", name, *ASK) == 1
+    assert capsys.readouterr().err == f"stokerctl: {words}\n"
+    body = {"incident": name, "by": "alice", "reason": "fan"}
+    async with (
+        ClientSession(connector=UnixConnector(str(tmp_path / "s"))) as session,
+        session.post("http://agent/v1/ack", json=body) as answer,
+    ):
+        assert answer.status == status
+    assert loop.closed == []
+
+
+async def test_nobody_acknowledges_without_a_name_and_a_reason(
+    command: Command, loop: FakeLoop
+) -> None:
+    loop.published.show(sick())
+    with pytest.raises(SystemExit) as caught:
+        await command("ack", "i-1")
+    assert caught.value.code == 2
+    assert await command("ack", "i-1", "--by", "agent", "--reason", "x") == 1
+    assert await command("ack", "i-1", "--by", "alice", "--reason", "") == 1
+    assert loop.closed == []
 
 
 # -- waiting ---------------------------------------------------------------------------------------
@@ -247,6 +316,67 @@ async def test_an_agent_of_another_version(tmp_path: Path) -> None:
     with pytest.raises(UnreachableError, match="it may run an older version"):
         await anyio.to_thread.run_sync(Agent(str(tmp_path / "s")).status)
     await runner.cleanup()
+
+
+async def test_why(
+    command: Command, loop: FakeLoop, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loop.published.show(sick())
+    log = tmp_path / "audit.jsonl"
+    Audit(log).write("request", engine="main", verb="drain", by="alice", reason="fan")
+    assert await command("why", "main", "--audit", str(log)) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("main: QUARANTINED for ")
+    assert "alice  asks to drain: fan" in text
+    assert await command("why", "--audit", str(log), "--json") == 0
+    (told,) = msgspec.json.decode(capsys.readouterr().out, type=list[Explanation])
+    assert [one.by for one in told.decisions] == ["alice"]
+    assert await command("why", "nope") == 1
+    assert capsys.readouterr().err == "stokerctl: no engine 'nope' here; there are: main\n"
+
+
+async def test_why_without_an_audit_log_that_can_be_read(
+    command: Command, loop: FakeLoop, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await command("why", "--audit", str(tmp_path / "none" / "audit.jsonl")) == 0
+    assert capsys.readouterr().err == ""
+    assert await command("why", "--audit", str(tmp_path)) == 0
+    told = capsys.readouterr()
+    assert told.err == (
+        f"stokerctl: {tmp_path}: Is a directory; try with sudo to see the decisions too\n"
+    )
+    assert told.out.startswith("main: SERVING")
+
+
+LINE = "[  300.000000] NVRM: Xid (PCI:0000:3b:00): 79, GPU has fallen off the bus.\n"
+
+
+def simulated(tmp_path: Path, *options: str, spec: bytes | None = None) -> int:
+    """Run `stokerctl simulate` on a log of one fault, on a node with this spec."""
+    log, path = tmp_path / "dmesg", tmp_path / "host.json"
+    log.write_text(LINE)
+    if spec is not None:
+        path.write_bytes(spec)
+    return ctl.main(["simulate", str(log), "--spec", str(path), *options])
+
+
+def test_simulate_needs_no_agent(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert simulated(tmp_path) == 3
+    assert "would have drained GPU 00000000:3b:00" in capsys.readouterr().out
+    assert simulated(tmp_path, "--json") == 3
+    assert [step["act"] for step in json.loads(capsys.readouterr().out)] == ["drain", "remedy"]
+    assert ctl.main(["simulate", str(tmp_path / "nope")]) == 1
+
+
+def test_simulate_by_the_rules_of_this_node(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = msgspec.structs.replace(SPEC, check=CheckSpec(xid={"79": "ignore"}))
+    assert simulated(tmp_path, spec=own.dump()) == 0
+    assert simulated(tmp_path, spec=SPEC.dump()) == 3
+    capsys.readouterr()
+    assert simulated(tmp_path, spec=b"{}") == 1
+    assert capsys.readouterr().err.startswith(f"stokerctl: {tmp_path / 'host.json'}: ")
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,8 @@ class Walk:
             remedy=choose([Remedy.NONE] * 6 + list(Remedy)),
             reason="Walk",
             hopeless=self.random.random() < 0.05,
+            fatal=self.random.random() < 0.2,
+            halt=self.random.random() < 0.2,
         )
 
     def _after_request(self, verb: Verb, before: EngineState, after: Decision) -> None:
@@ -123,6 +125,7 @@ class Walk:
             self.owed = False
         elif after.start:
             self._count_own_start()
+            assert seen.remedy in {Remedy.NONE, Remedy.RESTART}, "started on a faulty GPU"
         if self.stepped and was is Phase.DRAINING:  # only now the mind can know
             self.due = self.passed + self.policy.drain_deadline
         self.stepped = False
@@ -186,9 +189,7 @@ def test_walks_go_everywhere() -> None:
             walk.step()
     missing = {(a, b) for a in Phase for b in Phase} - seen
     assert missing == {
-        (Phase.SERVING, Phase.DRAINED),  # always through DRAINING
-        (Phase.DRAINING, Phase.SERVING),  # always through STARTING
-        (Phase.DRAINED, Phase.SERVING),
+        (Phase.DRAINED, Phase.SERVING),  # always through STARTING
         (Phase.DRAINED, Phase.DRAINING),
         (Phase.QUARANTINED, Phase.SERVING),
         (Phase.QUARANTINED, Phase.DRAINING),
@@ -243,6 +244,12 @@ def _trusts_the_port(before: EngineState, event: Event, policy: Policy, now: flo
     return decide(before, event, policy, now)
 
 
+def _careless(before: EngineState, event: Event, policy: Policy, now: float) -> Decision:
+    if isinstance(event, Observed) and event.running is False:
+        event = msgspec.structs.replace(event, remedy=Remedy.NONE)
+    return decide(before, event, policy, now)
+
+
 def _deaf(before: EngineState, event: Event, policy: Policy, now: float) -> Decision:
     if isinstance(event, Requested) and not policy.act:
         return Decision(state=before)
@@ -260,6 +267,7 @@ def _deaf(before: EngineState, event: Event, policy: Policy, now: float) -> Deci
         (_heals_everything, "a person's drain was undone"),
         (_forgives, "quarantine was left without a person"),
         (_trusts_the_port, "serves without an answer"),
+        (_careless, "started on a faulty GPU"),
         (_deaf, "was not obeyed"),
     ],
 )

@@ -1,6 +1,7 @@
 """One engine seen from outside, with a stand-in engine behind a real port."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -36,9 +37,11 @@ class FakeEngine:
 
     def __init__(self) -> None:
         self.health, self.chat, self.metrics = 200, 200, METRICS.encode()
-        self.chats = 0
+        self.chats = self.healths = 0
         self.answer = asyncio.Event()  # chats wait for it
         self.answer.set()
+        self.well = asyncio.Event()  # /health waits for it
+        self.well.set()
         app = web.Application()
         app.router.add_get("/health", self._health)
         app.router.add_get("/metrics", self._metrics)
@@ -46,6 +49,8 @@ class FakeEngine:
         self.server = TestServer(app)
 
     async def _health(self, _: web.Request) -> web.Response:
+        self.healths += 1
+        await self.well.wait()
         return web.Response(status=self.health)
 
     async def _metrics(self, _: web.Request) -> web.Response:
@@ -75,12 +80,13 @@ class Seen:
         return await self.source.read()
 
     async def proof(self) -> Answer | None:
-        """Look until the chat that was asked has been answered."""
-        await self.look()
-        task = self.source._chat
-        if task is not None:
-            await asyncio.wait([task])
-        return (await self.look()).chat
+        """Look until the chat that was asked has been answered, for half a second at most."""
+        for _ in range(50):
+            found = (await self.look()).chat
+            if found is not None:
+                return found
+            await asyncio.sleep(0.01)
+        return None
 
 
 @pytest.fixture
@@ -89,6 +95,7 @@ async def engine() -> AsyncIterator[FakeEngine]:
     await made.server.start_server()
     yield made
     made.answer.set()
+    made.well.set()
     await made.server.close()
 
 
@@ -139,14 +146,13 @@ async def test_a_chat_that_takes_long_delays_no_look(seen: Seen, engine: FakeEng
 async def test_a_chat_of_a_former_run_proves_nothing(seen: Seen, engine: FakeEngine) -> None:
     engine.answer.clear()
     await seen.look()
-    former = seen.source._chat
-    assert former is not None
+    await asyncio.sleep(0.05)  # the chat is with the engine, which will answer it well
+    assert engine.chats == 1
+    engine.chat = 500
     seen.report(msgspec.structs.replace(STARTED, started=20.0))
     engine.answer.set()
-    await asyncio.wait([former])  # answered well, but by what ran before
-    assert (await seen.look()).chat is None
-    assert await seen.proof() is Answer.OK
-    assert seen.source._proven == msgspec.structs.replace(STARTED, started=20.0)
+    assert await seen.proof() is Answer.BAD
+    assert engine.chats == 2
 
 
 async def test_a_chat_that_fails_is_asked_again(seen: Seen, engine: FakeEngine) -> None:
@@ -169,6 +175,19 @@ async def test_metrics_that_tell_nothing(seen: Seen, engine: FakeEngine, metrics
     engine.metrics = metrics
     found = await seen.look()
     assert (found.health, found.load.in_flight) == (Answer.OK, None)
+
+
+async def test_a_health_that_hangs_delays_no_look(seen: Seen, engine: FakeEngine) -> None:
+    engine.well.clear()
+    begun = time.monotonic()
+    for _ in range(2):
+        found = await seen.look()
+        assert (found.health, found.load.in_flight) == (Answer.SLOW, 3)
+    assert time.monotonic() - begun < 2.0  # looks are due once a second
+    assert engine.healths == 1  # and hold one connection
+    engine.well.set()
+    await asyncio.sleep(0.05)
+    assert (await seen.look()).health is Answer.OK
 
 
 async def test_a_closed_port(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from agent import balancer
 from agent.model import Phase, Verb
 from tests.agent.fakes import look, unreadable
 from tests.agent.node import UNIT, Node
@@ -22,7 +23,7 @@ async def test_blind_sources_change_nothing(node: Node) -> None:
     node.loop.begin()
     for _ in range(50):
         await node.tick()
-    assert (node.journal, node.state.phase) == ([], Phase.SERVING)
+    assert (node.acts, node.state.phase) == ([], Phase.SERVING)
     assert node.gates.open["main"] is True
     assert "gpu_state" in node.shown.checks_unknown
 
@@ -162,3 +163,18 @@ async def test_one_broken_source_does_not_blind_the_others(node: Node) -> None:
     await node.tick()
     assert node.state.phase is Phase.SERVING
     assert "ZeroDivisionError" in node.shown.gpus_problem
+
+
+async def test_a_gate_that_cannot_be_opened_is_not_called_serving(node: Node) -> None:
+    node.remember(phase=Phase.SERVING)
+    node.engine.value = look()
+    node.gates.stuck = "/run/stoker/gates: No space left on device"
+    node.loop.begin()
+    await node.tick()
+    assert not node.shown.engines["main"].serving
+    assert balancer.told(node.shown, None).startswith("down drain")
+    assert "GateStuck" in balancer.told(node.shown, "main")
+    node.gates.stuck = ""
+    await node.tick()
+    assert node.shown.engines["main"].serving
+    assert balancer.told(node.shown, None) == "up ready 100%\n"

@@ -1,4 +1,4 @@
-"""The whole process, wired: its sockets, its readiness, its end; systemctl is a stand-in."""
+"""The whole process, wired: its sockets, its readiness, its end; systemd is a stand-in."""
 
 import asyncio
 import os
@@ -18,6 +18,7 @@ from agent.client import Agent
 from agent.model import Phase, Verb
 from agent.paths import Paths
 from agent.spec import HostSpec
+from tests.agent.systemd_standin import Daemon, StandIn
 
 DATA = {
     "engine_image": "x@sha256:" + "a" * 64,
@@ -44,19 +45,22 @@ class Manager:
 
 @pytest.fixture
 async def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Manager]:
-    program = tmp_path / "systemctl"
-    program.write_text("#!/bin/sh\necho inactive\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    daemon, systemd = Daemon(tmp_path), StandIn()
+    await daemon.start()
+    await systemd.appear(daemon.address)
+    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", daemon.address)
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
     made = Manager(tmp_path / "notify")
     yield made
     made.socket.close()
+    await systemd.vanish()
+    await daemon.kill()
 
 
 async def test_from_start_to_sigterm(tmp_path: Path, manager: Manager) -> None:
-    port = unused_port()
-    spec = HostSpec.from_data("gpu-1", {**DATA, "agent_port": port})
+    port, check_port = unused_port(), unused_port()
+    ports = {"agent_port": port, "agent_check_port": check_port}
+    spec = HostSpec.from_data("gpu-1", {**DATA, **ports})
     paths = Paths(etc=tmp_path / "etc", state=tmp_path / "state", run=tmp_path / "run")
     for directory in (paths.etc, paths.state, paths.run / "gates"):
         directory.mkdir(parents=True)
@@ -77,6 +81,9 @@ async def test_from_start_to_sigterm(tmp_path: Path, manager: Manager) -> None:
         http.get(f"http://127.0.0.1:{port}/livez") as answer,
     ):
         assert answer.status == 200
+    reader, writer = await asyncio.open_connection("127.0.0.1", check_port)
+    assert await reader.readline() == b"down drain 100% #Booted\n"
+    writer.close()
     asked = await anyio.to_thread.run_sync(agent.ask, Verb.DRAIN, "main", "alice", "fan")
     assert asked.phase is Phase.DRAINING
     assert '"by":"alice"' in (paths.state / "audit.jsonl").read_text()

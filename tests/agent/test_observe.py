@@ -8,6 +8,7 @@ from agent.reports import Exit, ExitClass, Started
 from agent.sources.engine import Answer, EngineReading
 from agent.spec import HostSpec
 from tests.agent.fakes import gone, look
+from tests.agent.node import engine
 
 STATE = EngineState(phase=Phase.SERVING, since=0.0, reason="R", message="m", last_start=100.0)
 STARTED = Started(engine="main", digest="d", container="c", gpus=("GPU-0", "GPU-1"), started=1.0)
@@ -96,8 +97,10 @@ def test_a_closed_port_holds_no_request(
 
 
 def test_an_engine_depends_on_itself_and_on_the_gpus_it_was_started_with() -> None:
-    assert subjects("main", look(started=STARTED)) == {"engine:main", "gpu:GPU-0", "gpu:GPU-1"}
-    assert subjects("main", look()) == subjects("main", None) == {"engine:main"}
+    found = subjects("main", engine(gpus=("GPU-0", "GPU-1")))
+    assert {"engine:main", "node", "gpu:GPU-0", "gpu:GPU-1", "fabric:GPU-1"} <= found
+    assert not any("fabric" in one for one in subjects("main", engine(gpus=("GPU-0",))))
+    assert subjects("main", engine()) == {"engine:main", "node"}
 
 
 def test_policy_is_read_off_the_spec() -> None:

@@ -8,6 +8,7 @@ import pytest
 from agent import reports
 from agent.errors import SourceError
 from agent.gpus import Gpu
+from agent.outs import Placement
 from agent.paths import Paths
 from agent.reports import Exit, ExitClass, Started
 from agent.runner.course import Asked, Ended
@@ -39,6 +40,7 @@ class Stage:
         self.said: list[str] = []
         self.log: tuple[str, ...] = ()
         self.gpus: Callable[[], tuple[Gpu, ...]] = lambda: GPUS
+        self.placement = Placement()
         self.started: Started | None = None
 
     @property
@@ -50,6 +52,7 @@ class Stage:
             paths=self.paths,
             dockerd=self.dockerd,
             gpus=self.gpus,
+            outs=lambda: self.placement,
             inbox=self.inbox,
             say=self.said.append,
             follow=self._follow,
@@ -92,6 +95,7 @@ def test_says_what_it_started_and_how_it_ended(stage: Stage) -> None:
         container="c0ffee",
         gpus=("GPU-0", "GPU-1"),
         started=5000.0,
+        pid=4711,
     )
     assert (report.kind, report.reason, report.code) == (ExitClass.MEMORY, "GpuOutOfMemory", 1)
     assert report.digest == digest(stage.engine)

@@ -1,6 +1,6 @@
 import pytest
 
-from agent.runner.course import KILL_PATIENCE, Asked, Course, Ended, Stage, step
+from agent.runner.course import HASTE, KILL_PATIENCE, Asked, Course, Ended, Stage, step
 from agent.runner.dockerd import State
 
 ENDED = Ended(State(running=False, code=3))
@@ -20,6 +20,26 @@ def test_a_request_sends_sigterm_and_sets_the_deadline() -> None:
 def test_a_second_request_does_not_move_the_deadline() -> None:
     course = step(Course(), Asked(), 100, 10).sent()
     assert step(course, Asked(), 105, 10) == course
+
+
+def test_in_haste_the_engine_gets_a_moment_and_no_more() -> None:
+    hasty = step(Course(), Asked(haste=True), 100, 600)
+    assert (hasty.stage, hasty.pending, hasty.deadline) == (Stage.STOPPING, "SIGTERM", 100 + HASTE)
+    assert step(hasty.sent(), None, 100 + HASTE, 600).pending == "SIGKILL"
+
+
+@pytest.mark.parametrize(("at", "deadline"), [(200, 202), (699, 700)])
+def test_haste_shortens_a_stop_under_way_and_never_lengthens_it(at: float, deadline: float) -> None:
+    course = step(Course(), Asked(), 100, 600).sent()
+    after = step(course, Asked(haste=True), at, 600)
+    assert (after.stage, after.pending, after.deadline) == (Stage.STOPPING, None, deadline)
+    assert step(after, Asked(), at + 0.5, 600) == after  # and nobody takes it back
+
+
+def test_haste_does_not_delay_what_is_being_killed() -> None:
+    killing = step(step(Course(), Asked(), 100, 10).sent(), None, 110, 10).sent()
+    assert step(killing, Asked(haste=True), 111, 10) == killing
+    assert step(killing, Asked(haste=True), 110 + KILL_PATIENCE, 10).stage is Stage.ABANDONED
 
 
 def test_from_sigterm_to_sigkill_to_giving_up() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from agent import reports
 from agent.engines import ENGINES
+from agent.outs import Placement
 from agent.paths import Paths
 from agent.reports import Exit, ExitClass, Started
 from agent.runner.dockerd import DockerRefusedError
@@ -102,6 +103,7 @@ class Life:
             paths=self.paths,
             dockerd=self.dockerd,
             gpus=lambda: (),
+            outs=Placement,
             inbox=self.inbox,
             say=self._say,
             follow=lambda container, line: follow(self.dockerd, container, line, self.inbox.ended),

@@ -5,7 +5,7 @@ import msgspec
 from agent.model import Phase
 from agent.settled import FIRST_LOOK, settled
 from agent.snapshot import Snapshot
-from tests.agent.test_api import snapshot
+from tests.agent.shown import snapshot
 
 
 class World:

@@ -41,7 +41,7 @@ def test_round_trip() -> None:
             "engine_revision = 'main': expected a commit of 40 hex digits "
             "(a branch moves, so none is accepted)",
         ),
-        ("engine_kind", "ollama", "engine_kind = 'ollama': expected one of 'tgi', 'vllm'"),
+        ("engine_kind", "x", "engine_kind = 'x': expected one of 'tgi', 'vllm', 'sglang'"),
         ("gateway_retry_after", "soon", "gateway_retry_after = 'soon': expected `int`, got `str`"),
         ("agent_tick", 0, "agent_tick = 0: expected `float` >= 0.1"),
         ("engines", [], 'engines = []: expected {"NAME": {"gpus": 2, …}, …}'),

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from agent.errors import ActionError, SourceError
-from agent.model import EngineState, Goal, NodeState, Phase
+from agent.model import EngineState, Goal, Phase
+from agent.state import NodeState
 from agent.store import Store, boot_identity
 
 STATE = NodeState(

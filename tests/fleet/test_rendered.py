@@ -9,6 +9,7 @@ from agent.spec import HostSpec
 from fleet import gateway
 from fleet.facts.nginx import InstalledNginx, Nginx
 from fleet.render import ROOT, render
+from fleet.stages.agent import WEBHOOK
 from tests.fleet.samples import spec
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -17,6 +18,10 @@ TWO = spec(
     driver_gpu_count=4,
     gateway_retry_after=30,
     drift_every_minutes=15,
+    agent_arm_reset=True,
+    agent_arm_reboot=True,
+    agent_webhook_url="https://pager.example/stoker",
+    agent_webhook_secret_file="/secrets/webhook",
     engines={"chat": {"gpus": 2}, "code": {"gpus": 2, "port": 8081, "model": "org/code"}},
 )
 OLD, NEW = Nginx((1, 22, 1)), Nginx((1, 26, 3), ipv6=False)
@@ -44,7 +49,9 @@ def test_nginx_conf(name: str, made: HostSpec, nginx: Nginx) -> None:
 
 @pytest.mark.parametrize(("name", "made"), [("one", ONE), ("two", TWO)])
 def test_units_and_cron(name: str, made: HostSpec) -> None:
-    golden(f"stoker-agent.service-{name}", render("stoker-agent.service", spec=made))
+    unit = render("stoker-agent.service", spec=made, webhook_secret=WEBHOOK)
+    golden(f"stoker-agent.service-{name}", unit)
+    golden(f"50-stoker.rules-{name}", render("50-stoker.rules", spec=made))
     golden(f"stoker-weights@.service-{name}", render("stoker-weights@.service", spec=made))
     golden(f"cron-{name}", render("cron", spec=made))
 

@@ -20,6 +20,8 @@ PACKAGES = {
     "ssh": ("openssh-client",),
     "gcc": ("gcc", "libc6-dev"),
     "busybox": ("busybox-static",),
+    "haproxy": ("haproxy",),
+    "dbus-daemon": ("dbus",),
 }
 
 

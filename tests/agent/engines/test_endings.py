@@ -1,208 +1,133 @@
-"""How the engines end: real lines (or their shape in the sources) and what they must mean."""
+"""How the engines end. The cases are in `cases_*`: a new marker needs one."""
+
+import re
+from collections.abc import Sequence
 
 import pytest
 
-from agent.engines import ENGINES
+from agent.engines import ENGINES, sglang_tables, tgi_tables, vllm_tables
 from agent.engines.markers import Marker
-from agent.engines.tgi_tables import ENDINGS as TGI
-from agent.engines.vllm_tables import ENDINGS as VLLM
 from agent.reports import ExitClass
+from tests.agent.engines import cases_sglang, cases_tgi, cases_vllm
+from tests.agent.engines.cases_shared import EVERYWHERE, SETTINGS, Case
+from tests.agent.engines.cases_tgi import record
 
-C = ExitClass
-
-
-def _tgi_record(message: str) -> str:
-    """A line of TGI's launcher with --json-output."""
-    escaped = message.replace('"', '\\"').replace("\n", "\\n")
-    return f'{{"level":"ERROR","fields":{{"message":"{escaped}"}},"target":"text_generation"}}'
-
-
-TGI_CASES = [
-    (2, "error: unexpected argument '--draft-model-id' found", "BadFlag", C.CONFIG),
-    (2, "error: invalid value 'x' for '--port <PORT>': invalid digit", "BadFlag", C.CONFIG),
-    (1, 'Error: ArgumentValidation("`sharded` is true but")', "BadArgument", C.CONFIG),
-    (1, 'Error: NotEnoughCUDADevices("...")', "TooFewGpus", C.CONFIG),
-    (
-        1,
-        _tgi_record("ValueError: `num_heads` must be divisible by `num_shards` (got 3)"),
-        "HeadsNotDivisible",
-        C.CONFIG,
-    ),
-    (
-        1,
-        _tgi_record("Not enough memory to handle 9000 total tokens."),
-        "NotEnoughMemory",
-        C.CONFIG,
-    ),
-    (1, _tgi_record("ValueError: Unsupported model type bark"), "UnsupportedModel", C.CONFIG),
-    (
-        1,
-        _tgi_record("NotImplementedError: fp8 quantization is not supported on CPU"),
-        "UnsupportedSetting",
-        C.CONFIG,
-    ),
-    (1, "Unable to load tokenizer from /model", "TokenizerMissing", C.CONFIG),
-    (
-        1,
-        _tgi_record("Download encountered an error: \n403 Client Error: Forbidden"),
-        "HubRefused",
-        C.AUTH,
-    ),
-    (
-        1,
-        _tgi_record("Download encountered an error: \n503 Server Error: busy"),
-        "HubUnreachable",
-        C.NETWORK,
-    ),
-    (
-        1,
-        _tgi_record("Download encountered an error: \nOfflineModeIsEnabled: x"),
-        "WeightsMissing",
-        C.CONFIG,
-    ),
-    (1, _tgi_record("Download encountered an error: \nKeyError: 'a'"), "DownloadFailed", C.CRASH),
-    (
-        1,
-        _tgi_record("Shard complete standard error output:\n\nsafetensors_rust.SafetensorError: x"),
-        "WeightsCorrupt",
-        C.CONFIG,
-    ),
-    (1, "Os { code: 98, kind: AddrInUse, message: 'Address already in use' }", "PortTaken", C.PORT),
-    (1, _tgi_record("torch.OutOfMemoryError: CUDA out of memory."), "GpuOutOfMemory", C.MEMORY),
-    (
-        1,
-        _tgi_record("RuntimeError: CUDA error: an illegal memory access was encountered"),
-        "CudaError",
-        C.GPU,
-    ),
-    (1, _tgi_record("DistBackendError: NCCL error in: x"), "NcclError", C.GPU),
-    (
-        1,
-        _tgi_record("Shard process was signaled to shutdown with signal 7"),
-        "SharedMemoryTooSmall",
-        C.CRASH,
-    ),
-    (
-        1,
-        _tgi_record("Shard process was signaled to shutdown with signal 9"),
-        "ShardKilled",
-        C.CRASH,
-    ),
-    (
-        1,
-        _tgi_record("Shard process was signaled to shutdown with signal 11"),
-        "ShardSignalled",
-        C.CRASH,
-    ),
-    (1, _tgi_record("Shard 0 failed to start"), "ShardCannotStart", C.CRASH),
-    (1, _tgi_record("Shard 1 crashed"), "ShardFailed", C.CRASH),
-    (1, _tgi_record("Webserver Crashed"), "WebserverFailed", C.CRASH),
-    (0, "", "Crashed", C.CRASH),
-    (101, "", "Crashed", C.CRASH),
-    (137, "", "Killed", C.CRASH),
-    (143, "", "Terminated", C.CRASH),
-]
-
-VLLM_CASES = [
-    (2, "vllm: error: unrecognized arguments: --speculate", "BadFlag", C.CONFIG),
-    (2, "vllm serve: error: argument --dtype: invalid choice: 'x'", "BadFlag", C.CONFIG),
-    (
-        1,
-        "Total number of attention heads (4) must be divisible by tensor parallel size (3).",
-        "HeadsNotDivisible",
-        C.CONFIG,
-    ),
-    (
-        1,
-        "ValueError: Weight output_partition_size = 96 is not divisible by weight quantization "
-        "block_n = 128.",
-        "HeadsNotDivisible",
-        C.CONFIG,
-    ),
-    (
-        1,
-        "User-specified max_model_len (9000) is greater than the derived max_model_len "
-        "(max_position_embeddings=2048 or model_max_length=None in model's config.json).",
-        "ContextTooLong",
-        C.CONFIG,
-    ),
-    (1, "the estimated maximum model length is 6144. Try", "NoKvRoom", C.CONFIG),
-    (1, "ValueError: No available memory for the cache blocks. Try", "NoKvRoom", C.CONFIG),
-    (
-        1,
-        "Model architectures ['BarkModel'] are not supported for now. Supported",
-        "UnsupportedModel",
-        C.CONFIG,
-    ),
-    (1, "Unknown quantization method: bitsandbytes.", "UnsupportedQuantization", C.CONFIG),
-    (1, "The repository x contains custom code which must be executed", "RemoteCode", C.CONFIG),
-    (1, "OSError: You are trying to access a gated repo. GatedRepoError", "HubRefused", C.AUTH),
-    (1, "RuntimeError: Cannot find any model weights with `/model`", "WeightsMissing", C.CONFIG),
-    (1, "SafetensorError: Error while deserializing header", "WeightsCorrupt", C.CONFIG),
-    (1, "[Errno 98] address already in use", "PortTaken", C.PORT),
-    (
-        1,
-        "Free memory on device cuda:0 (3.1/79.2 GiB) on startup is less than desired GPU memory",
-        "GpuMemoryHeld",
-        C.MEMORY,
-    ),
-    (1, "AssertionError: Error in memory profiling. Initial free", "GpuMemoryMoved", C.MEMORY),
-    (1, "torch.OutOfMemoryError: CUDA out of memory. Tried", "GpuOutOfMemory", C.MEMORY),
-    (1, "RuntimeError: No CUDA GPUs are available", "NoGpu", C.GPU),
-    (
-        1,
-        "ValueError: World size (4) is larger than the number of available GPUs (2) in this node",
-        "NoGpu",
-        C.GPU,
-    ),
-    (0, "torch.AcceleratorError: CUDA error: unspecified launch failure", "CudaError", C.GPU),
-    (0, "CUDA error: uncorrectable ECC error encountered", "GpuMemoryFault", C.GPU),
-    (0, "RuntimeError: NCCL error: unhandled cuda error", "NcclError", C.GPU),
-    (0, "TimeoutError: RPC call to execute_model timed out.", "WorkerHung", C.GPU),
-    (1, "RuntimeError: Engine core initialization failed. See", "EngineStartFailed", C.CRASH),
-    (0, "vllm.v1.engine.exceptions.EngineDeadError: EngineCore enc", "EngineDied", C.CRASH),
-    (0, "", "EngineDied", C.CRASH),
-    (1, "", "Crashed", C.CRASH),
-    (137, "", "Killed", C.CRASH),
-    (143, "", "Terminated", C.CRASH),
-]
-
-CASES = [("tgi", *case) for case in TGI_CASES] + [("vllm", *case) for case in VLLM_CASES]
+TABLES: dict[str, Sequence[Marker]] = {
+    "tgi": tgi_tables.ENDINGS,
+    "vllm": vllm_tables.ENDINGS,
+    "sglang": sglang_tables.ENDINGS,
+}
+OF: dict[str, list[Case]] = {
+    "tgi": [
+        *cases_tgi.CASES,
+        *EVERYWHERE,
+        *[(code, record(line), reason, kind) for code, line, reason, kind in EVERYWHERE if line],
+    ],
+    "vllm": [*cases_vllm.CASES, *SETTINGS, *EVERYWHERE],
+    "sglang": [*cases_sglang.CASES, *SETTINGS, *EVERYWHERE],
+}
 
 
-@pytest.mark.parametrize(("kind", "code", "line", "reason", "exit_class"), CASES)
+@pytest.mark.parametrize(
+    ("engine", "code", "line", "reason", "kind"),
+    [(engine, *case) for engine, cases in OF.items() for case in cases],
+)
 def test_each_ending_is_told_by_its_marker(
-    kind: str, code: int, line: str, reason: str, exit_class: ExitClass
+    engine: str, code: int, line: str, reason: str, kind: ExitClass
 ) -> None:
-    ending = ENGINES[kind].classify(code, ("before", line, "after"))
-    assert (ending.reason, ending.kind) == (reason, exit_class)
+    ending = ENGINES[engine].classify(code, ("before", line, "after"))
+    assert (ending.reason, ending.kind) == (reason, kind)
     assert "{" not in ending.message.replace("{'", "")
 
 
-# Shared markers that are tried under the other engine.
-ELSEWHERE = {"tgi": {"GpuMemoryFault", "NoGpu"}, "vllm": set[str]()}
+def test_every_engine_has_cases() -> None:
+    assert OF.keys() == TABLES.keys() == ENGINES.keys()
 
 
-@pytest.mark.parametrize(("kind", "table"), [("tgi", TGI), ("vllm", VLLM)])
-def test_every_marker_has_a_case(kind: str, table: tuple[Marker, ...]) -> None:
-    tried = {case[3] for case in CASES if case[0] == kind}
-    assert {marker.reason for marker in table} <= tried | ELSEWHERE[kind]
+@pytest.mark.parametrize("engine", ENGINES)
+def test_no_marker_hides_behind_an_earlier_one(engine: str) -> None:
+    """Every marker is the first of its table that some line of the cases meets."""
+    reached = {_first(TABLES[engine], line) for _, line, _, _ in OF[engine]}
+    assert [marker for marker in TABLES[engine] if marker not in reached] == []
 
 
-def test_the_cause_wins_over_its_consequence() -> None:
-    lines = (
-        _tgi_record("torch.OutOfMemoryError: CUDA out of memory."),
-        _tgi_record("Shard 0 failed to start"),
-        "Error: ShardCannotStart",
-    )
-    assert ENGINES["tgi"].classify(1, lines).reason == "GpuOutOfMemory"
+def _first(table: Sequence[Marker], line: str) -> Marker | None:
+    return next((marker for marker in table if re.search(marker.pattern, line)), None)
 
 
-def test_the_sentence_repeats_what_the_engine_found() -> None:
-    ending = ENGINES["vllm"].classify(1, ("the estimated maximum model length is 6144. Try",))
-    assert "engine_max_total_tokens to 6144" in ending.message
+def test_what_the_same_start_cannot_cure_is_not_tried_again() -> None:
+    hopeless = {kind for kind in ExitClass if kind.hopeless}
+    assert hopeless == {ExitClass.CONFIG, ExitClass.AUTH, ExitClass.PORT}
 
 
+@pytest.mark.parametrize(
+    ("engine", "lines", "reason"),
+    [
+        (
+            "tgi",
+            (
+                record("torch.OutOfMemoryError: CUDA out of memory."),
+                record("Shard 0 failed to start"),
+                "Error: ShardCannotStart",
+            ),
+            "GpuOutOfMemory",
+        ),
+        (
+            "vllm",
+            (
+                "Total number of attention heads (4) must be divisible by tensor parallel size (3)",
+                "RuntimeError: Engine core initialization failed. See root cause above.",
+            ),
+            "HeadsNotDivisible",
+        ),
+        (
+            "vllm",
+            (
+                "CUDA error: unspecified launch failure",
+                "Engine core proc EngineCore_0 died unexpectedly, shutting down client.",
+                "vllm.v1.engine.exceptions.EngineDeadError: EngineCore encountered an issue.",
+            ),
+            "CudaError",
+        ),
+        (
+            "sglang",
+            (
+                "[2026-03-15 03:28:30] Scheduler hit an exception: Traceback (most recent call",
+                "torch.AcceleratorError: CUDA error: an illegal memory access was encountered",
+                "[2026-03-15 03:28:35] Subprocess scheduler_0 (pid=1225) crashed with exit code -3",
+                "[2026-03-15 03:28:35] SIGQUIT received. signum=None, frame=None.",
+            ),
+            "CudaError",
+        ),
+        (
+            "sglang",
+            (
+                "[2026-03-15 03:28:35] Subprocess scheduler_1 (pid=1225) crashed with exit code -9",
+                "[2026-03-15 03:28:35] SIGQUIT received. signum=None, frame=None.",
+            ),
+            "SchedulerKilled",
+        ),
+    ],
+)
+def test_the_cause_wins_over_its_consequence(
+    engine: str, lines: tuple[str, ...], reason: str
+) -> None:
+    assert ENGINES[engine].classify(1, lines).reason == reason
+
+
+@pytest.mark.parametrize(
+    ("engine", "line", "words"),
+    [
+        ("vllm", "the estimated maximum model length is 6144. Try", "max_total_tokens to 6144"),
+        ("sglang", "Raise --mem-fraction-static above 0.773 (minimum", "static above 0.773 in"),
+        ("tgi", "CUDA error: device-side assert triggered", "CUDA error: device-side assert"),
+    ],
+)
+def test_the_sentence_repeats_what_the_engine_found(engine: str, line: str, words: str) -> None:
+    assert words in ENGINES[engine].classify(1, (line,)).message
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize(
     "line",
     [
@@ -210,8 +135,15 @@ def test_the_sentence_repeats_what_the_engine_found() -> None:
         "INFO Initializing a V1 LLM engine with config: trust_remote_code=True, dtype=bfloat16",
         "INFO vLLM is using nccl==2.31.2",
         "INFO shm_broadcast.py: No available shared memory broadcast block found in 60 seconds",
+        "server_args=ServerArgs(model_path='/model', trust_remote_code=True, watchdog_timeout=300, "
+        "soft_watchdog_timeout=300, mem_fraction_static=0.86, dist_timeout=None)",
+        "Scheduler watchdog timeout (self.watchdog_timeout=300, self.soft=True)",
+        "Warning: User-specified context_length (9000) is greater than the derived context_length "
+        "(2048). This may lead to incorrect model outputs or CUDA errors.",
+        "Health check failed. Server couldn't get a response from detokenizer for last 20 seconds.",
+        "The server is fired up and ready to roll!",
+        "OSError: [Errno 30] Read-only file system: '/root/.cache/vllm'",
     ],
 )
-def test_ordinary_lines_are_no_markers(line: str) -> None:
-    assert ENGINES["vllm"].classify(0, (line,)).reason == "EngineDied"
-    assert ENGINES["tgi"].classify(1, (line,)).reason == "Crashed"
+def test_ordinary_lines_are_no_markers(engine: str, line: str) -> None:
+    assert ENGINES[engine].classify(77, (line,)).reason == "Crashed"

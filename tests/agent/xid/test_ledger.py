@@ -172,6 +172,23 @@ def test_none_settles_what_has_not_been_judged_yet() -> None:
     assert settled(ledger).open == ()
 
 
+def reset(after: float) -> KernelFault:
+    return KernelFault(gpu=GPU, xid=0, kind=Kind.RESET, at=NOW + after, boot="b")
+
+
+def test_a_reset_settles_what_has_not_been_judged_yet() -> None:
+    ledger = folded(told(95), told(31, gpu=OTHER), reset(3.0))
+    assert {one.gpu for one in ledger.open} == {GPU, OTHER}  # a person may be needed
+    ledger = settled(ledger)
+    assert [one.gpu for one in ledger.open] == [OTHER]
+    assert ledger.closed[-1].closed is Closed.RESET
+
+
+@pytest.mark.parametrize("faults", [[told(95), reset(1.0), told(95, 1.5)], [told(54), reset(1.0)]])
+def test_a_reset_settles_neither_what_comes_after_it_nor_a_latch(faults: list[KernelFault]) -> None:
+    assert len(settled(folded(*faults)).open) == 1
+
+
 def test_the_past_feeds_the_repeat_rules() -> None:
     ledger = settled(folded(told(31)))
     ledger = book.proven(ledger, GPU, NOW + 61, NOW + 70)

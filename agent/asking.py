@@ -1,0 +1,75 @@
+"""Asking the agent to drain, undrain or restart engines, and waiting for the outcome."""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from agent import client, show
+from agent.errors import StokerError
+from agent.model import Phase, Verb
+from agent.snapshot import EngineView
+
+GOALS = {
+    Verb.DRAIN: frozenset({Phase.DRAINED, Phase.QUARANTINED}),
+    Verb.UNDRAIN: frozenset({Phase.SERVING}),
+    Verb.RESTART: frozenset({Phase.SERVING, Phase.DRAINED}),
+}
+
+
+def ask(
+    agent: client.Agent, verb: Verb, options: argparse.Namespace, pause: Callable[[float], None]
+) -> int:
+    """Ask for one engine or all, wait if that is wanted, and print where it led; 0, or 3 late."""
+    known = list(agent.status().engines)
+    names = [options.engine] if options.engine else known
+    for name in names:
+        agent.ask(verb, name, options.by, options.reason)
+    failed = []
+    if options.wait:
+        late = time.monotonic() + options.wait
+        failed = [name for name in names if not _wait(agent, verb, name, late, pause)]
+    states = {name: agent.status().engines[name].state for name in names}
+    for name, state in states.items():
+        if options.json:
+            print(json.dumps({"engine": name, **msgspec.to_builtins(state)}))
+        else:
+            print(f"{name}: {state.phase} {state.reason}: {state.message}")
+    return 3 if failed else 0
+
+
+def _wait(
+    agent: client.Agent, verb: Verb, name: str, late: float, pause: Callable[[float], None]
+) -> bool:
+    """Follow the engine until it is where the verb leads; say why it is not, on stderr."""
+    told = ""
+    while time.monotonic() < late:
+        try:
+            snapshot = agent.status()
+        except StokerError as error:  # the agent itself may be restarted meanwhile
+            line = str(error)
+        else:
+            state = snapshot.engines[name].state
+            if state.phase in GOALS[verb] and _done(verb, snapshot.engines[name]):
+                return True
+            if state.phase is Phase.QUARANTINED:
+                print(show.why_not(name, snapshot), file=sys.stderr)
+                return False
+            line = f"{name}: {state.phase} {state.reason}: {state.message}"
+        if line != told:
+            print(line, file=sys.stderr)
+            told = line
+        pause(0.5)
+    print(show.why_not(name, agent.status()), file=sys.stderr)
+    return False
+
+
+def _done(verb: Verb, engine: EngineView) -> bool:
+    """A restart is done when what runs is a fresh start of what is wanted, and it answers."""
+    if verb is not Verb.RESTART:
+        return True
+    fresh = engine.running_since is not None and engine.running_since >= engine.state.last_start
+    return fresh and engine.running_digest == engine.digest and engine.answering is True
