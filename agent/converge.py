@@ -19,6 +19,8 @@ from agent.sources.unit import Units
 
 log = logging.getLogger("stoker.converge")
 
+HURRY = 20.0  # seconds that a runner has to stop an engine in haste
+
 Act = Callable[[str, float], Awaitable[None]]  # on a unit, within seconds
 
 
@@ -103,13 +105,21 @@ class Converger:
 
     def _hastily(self, act: Act) -> Act:
         async def hurried(unit: str, deadline: float) -> None:
+            await self._signal(unit, signal.SIGQUIT)  # to the runner: see `agent.runner`
             try:
-                await self._units.kill(unit, signal.SIGQUIT)  # to the runner: see `agent.runner`
-            except ActionError as error:  # it may have ended meanwhile
-                log.info("%s", error)
-            await act(unit, deadline)
+                await act(unit, min(HURRY, deadline))
+            except ActionError as error:
+                log.error("%s; its runner is killed", error)
+                await self._signal(unit, signal.SIGKILL)  # the unit removes the container
+                await act(unit, deadline)
 
         return hurried
+
+    async def _signal(self, unit: str, number: int) -> None:
+        try:
+            await self._units.kill(unit, number)
+        except ActionError as error:  # it may have ended meanwhile
+            log.info("%s", error)
 
     def _set(self, engine: str, *, is_open: bool) -> None:
         try:

@@ -34,6 +34,7 @@ def main(target: str, run: Run, users: Users, paths: Paths, log: Path = Path("/d
         if not spec.load(paths.spec.read_bytes()).agent.arm_reset:
             raise ActionError("agent_arm_reset is False: this host's GPUs are not to be reset")
         for bus in reset(target, run, users):
+            print(f"GPU {bus} was reset", flush=True)
             _tell(log, reset_done(bus))
     except (StokerError, OSError, msgspec.DecodeError) as error:
         print(f"reset of {target}: {error}", flush=True)

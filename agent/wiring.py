@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import os
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -23,6 +24,7 @@ from agent.fleetlock import FleetLock, NoLock, Slot
 from agent.hold import Hold
 from agent.loop import Loop
 from agent.memory import Memory
+from agent.model import Phase
 from agent.news import News
 from agent.outs import Outs
 from agent.paths import Paths, engine_unit
@@ -65,7 +67,7 @@ class Wiring:
         self._webhook = _webhook(spec, paths, http)
         tell = (self._tell,) if self._webhook else ()
         self.reads = Reads(self.published, spec.agent.tick, tell)
-        memory = Memory(Store(paths.state / "agent" / "state.json"), self._boot)
+        self._memory = memory = Memory(Store(paths.state / "agent" / "state.json"), self._boot)
         casebook = Casebook(spec, memory, self._audit)
         longest = max(ENGINES[e.kind].stop_deadline(e) for e in spec.engines.values())
         climber = Climber(UnitRungs(self._units), _slot(spec, http), Hold(self._nvml, self._events))
@@ -103,7 +105,10 @@ class Wiring:
         spec, nvml = self._spec, self._nvml
         return Edges(
             engines={
-                name: EngineSource(name, engine, ENGINES[engine.kind], self._units, paths, http)
+                name: EngineSource(
+                    *(name, engine, ENGINES[engine.kind], self._units, paths, http),
+                    served=partial(self._served, name),
+                )
                 for name, engine in spec.engines.items()
             },
             nvml=nvml or NoGpus(),
@@ -113,6 +118,10 @@ class Wiring:
             pids=ProcessSource(spec.engines, paths),
             driver=(lambda: nvml.health) if nvml else DriverReading,
         )
+
+    def _served(self, name: str) -> bool:
+        phase = self._memory.state.engines[name].phase
+        return phase in {Phase.SERVING, Phase.DRAINING}
 
     def _faults(self, faults: Sequence[KernelFault]) -> None:
         self.loop.told(faults)

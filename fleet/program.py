@@ -5,12 +5,13 @@ Python, and the lock with their hashes. Everything is kept under `.stoker/`, by 
 """
 
 import hashlib
+import shutil
 import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 from threading import Lock
 
 from fleet.render import ROOT
@@ -77,14 +78,18 @@ def _dependencies(python: str) -> Path:
     directory = CACHE / "wheels" / f"{locked}-{python}-x86_64"
     if directory.is_dir():
         return directory
-    new = directory.with_suffix(".new")
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    new = Path(mkdtemp(dir=directory.parent))  # two runs, or two Pythons, must not meet in it
     platforms = [f"--platform=manylinux_{version}_x86_64" for version in PLATFORMS]
     _run(
         "-m", "pip", "download", "-q", "--disable-pip-version-check", "--require-hashes",
         "--only-binary=:all:", "--implementation=cp", f"--python-version={python}", *platforms,
         "--platform=manylinux2014_x86_64", "-r", str(LOCK), "-d", str(new),
     )  # fmt: skip
-    new.rename(directory)
+    try:
+        new.rename(directory)
+    except OSError:  # another run was faster
+        shutil.rmtree(new)
     return directory
 
 

@@ -29,18 +29,18 @@ class EngineAnswers:
         return [self._one(f"engine:{name}", look) for name, look in reading.items()]
 
     def _one(self, subject: str, look: Reading[EngineReading]) -> CheckResult:
-        if look.value is None:
+        seen = look.value
+        if seen is None:
             return unknown(self.name, subject, look.problem)
-        match look.value:
-            case EngineReading(running=False):
-                return unknown(self.name, subject, "the engine is not running")
-            case EngineReading(health=Answer.OK):
-                return ok(self.name, subject, "the engine answers")
-            case EngineReading(health=Answer.SLOW):
-                return unknown(self.name, subject, "slow to answer, as engines are under load")
-            case EngineReading(health=Answer.REFUSED):
-                message, why = "the engine runs, but its port is closed", "connection refused"
-                return fail(self.name, subject, "PortClosed", message, Remedy.RESTART, evidence=why)
-            case _:
-                message, why = "the engine says that it is not well", f"health {look.value.health}"
-                return fail(self.name, subject, "Unhealthy", message, Remedy.RESTART, evidence=why)
+        if seen.health is Answer.SLOW:
+            return unknown(self.name, subject, "slow to answer, as engines are under load")
+        if not seen.running or seen.health is Answer.OK:
+            told = "the engine answers" if seen.running else "it does not run: nothing is to answer"
+            return ok(self.name, subject, told)
+        if not seen.loaded:
+            return ok(self.name, subject, "the engine loads: its port is closed, or not ready")
+        if seen.health is Answer.BAD:
+            message, why = "the engine says that it is not well", f"health {seen.health}"
+            return fail(self.name, subject, "Unhealthy", message, Remedy.RESTART, evidence=why)
+        message, why = "the engine runs, but its port is closed", "connection refused"
+        return fail(self.name, subject, "PortClosed", message, Remedy.RESTART, evidence=why)

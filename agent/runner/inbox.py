@@ -6,6 +6,10 @@ from typing import Protocol
 
 from agent.runner.course import Asked, Ended
 
+# Python runs a signal's handler in the main thread, when that next runs Python at all; a signal
+# that the kernel gave to another thread does not wake it.
+SLICE = 1.0  # seconds
+
 
 class Inbox(Protocol):
     """The fake, with its own clock: `tests/agent/docker_fake.py`."""
@@ -58,7 +62,11 @@ class QueueInbox:
 
     def next(self, timeout: float | None) -> Asked | Ended | None:
         """See `Inbox`."""
-        try:
-            return self._events.get(timeout=timeout)
-        except queue.Empty:
-            return None
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            left = SLICE if deadline is None else min(SLICE, deadline - time.monotonic())
+            try:
+                return self._events.get(timeout=max(0.0, left))
+            except queue.Empty:
+                if deadline is not None and time.monotonic() >= deadline:
+                    return None

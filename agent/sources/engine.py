@@ -25,7 +25,7 @@ class EngineReading(msgspec.Struct, frozen=True, kw_only=True):
     """One look.
 
     `chat` is None while no chat was asked of it, `pace` while the engine starts. `load` is that
-    of other people's requests: our own are not in it.
+    of other people's requests: our own are not in it. `loaded`: it has served since its start.
     """
 
     running: bool
@@ -36,6 +36,7 @@ class EngineReading(msgspec.Struct, frozen=True, kw_only=True):
     started: reports.Started | None
     exit: reports.Exit | None
     pace: Pace | None = None
+    loaded: bool = False
 
 
 class EngineSource:
@@ -55,7 +56,10 @@ class EngineSource:
         paths: Paths,
         http: aiohttp.ClientSession,
         clock: Callable[[], float] = time.monotonic,
+        served: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`served`: whether the engine served when we last knew, before this process."""
+        self._served = served
         self._name, self._spec, self._adapter, self._clock = name, spec, adapter, clock
         self._units, self._paths = units, paths
         self._patience = adapter.patience(spec)
@@ -68,7 +72,10 @@ class EngineSource:
 
     async def read(self) -> EngineReading:
         """Look once; raise `SourceError` when even the unit cannot be seen."""
-        running = await self._units.running(engine_unit(self._name))
+        unit = await self._units.state(engine_unit(self._name))
+        if unit.active == "deactivating":  # it may answer to the last, and is to be taken for gone
+            raise SourceError("the engine is being stopped")
+        running = unit.running
         started = self._report(self._paths.started(self._name), reports.Started)
         if not running or (started is not None and started != self._run):
             self._begin(started)
@@ -88,6 +95,7 @@ class EngineSource:
             started=started,
             exit=self._report(self._paths.exit(self._name), reports.Exit),
             pace=followed,
+            loaded=self._judged or self._served(),
         )
 
     def _begin(self, run: reports.Started | None) -> None:

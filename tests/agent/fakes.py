@@ -169,6 +169,7 @@ def look(
     in_flight: int | None = 0,
     started: Started | None = None,
     ended: Exit | None = None,
+    loaded: bool = False,
 ) -> EngineReading:
     """Return one look at an engine; by default one that serves and is idle."""
     return EngineReading(
@@ -179,6 +180,7 @@ def look(
         progress=None,
         started=started,
         exit=ended,
+        loaded=loaded,
     )
 
 

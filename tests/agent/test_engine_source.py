@@ -18,6 +18,7 @@ from agent.errors import SourceError
 from agent.paths import Paths, engine_unit
 from agent.reports import Exit, ExitClass, Started
 from agent.sources.engine import Answer, EngineReading, EngineSource
+from agent.sources.unit import UnitState
 from agent.spec import HostSpec
 from tests.agent.fakes import FakeUnits
 
@@ -232,9 +233,19 @@ async def test_a_garbled_report_is_none(seen: Seen) -> None:
 
 async def test_a_silent_systemd_hides_the_engine(seen: Seen) -> None:
     class Silent(FakeUnits):
-        async def running(self, unit: str) -> bool:
+        async def state(self, unit: str) -> UnitState:
             raise SourceError("no bus")
 
     seen.source._units = Silent([])
     with pytest.raises(SourceError, match="no bus"):
+        await seen.look()
+
+
+async def test_an_engine_that_is_being_stopped_is_neither_here_nor_gone(seen: Seen) -> None:
+    class Stopping(FakeUnits):
+        async def state(self, unit: str) -> UnitState:
+            return UnitState(active="deactivating")
+
+    seen.source._units = Stopping([])
+    with pytest.raises(SourceError, match="being stopped"):
         await seen.look()

@@ -1,13 +1,22 @@
-"""Fixtures of the end-to-end tests. The fleet is made bare once, refused, then deployed once."""
+"""Fixtures of the end-to-end tests. The fleet is made bare once, refused, then deployed once.
 
+STOKER_E2E_KEEP=1 takes the fleet as it is, deployed and tuned before, and leaves it there: for work
+on single tests of what a deployed host does (test_5 and later).
+"""
+
+import os
 from collections.abc import Iterator
 from functools import partial
 
 import pytest
 
+from tests.e2e import tuned
+from tests.e2e.faults import Node
+from tests.e2e.hook import Hook
 from tests.e2e.world import Run, World, wait_for
 from tests.sandbox.fleet import Fleet
 
+KEEP = os.environ.get("STOKER_E2E_KEEP") == "1"
 # Every command line and environment of every process, 20 times a second, while the deploy runs.
 SEEN = "/root/seen-during-deploy"
 WATCH_ARGV = (
@@ -28,15 +37,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def bare() -> Iterator[World]:
     """The fleet `test`, with hosts that nothing was deployed to. Removed at the end."""
     fleet = Fleet("test")
-    fleet.down(purge=True)
-    fleet.up()
+    if not KEEP:
+        fleet.down(purge=True)
+        fleet.up()
     yield World(fleet)
-    fleet.down(purge=True)
+    if not KEEP:
+        fleet.down(purge=True)
 
 
 @pytest.fixture(scope="session")
 def first(bare: World) -> tuple[World, Run]:
     """The fleet after its first deploy, with the run that did it; command lines were watched."""
+    if KEEP:
+        return bare, Run(0, "kept", {})
     for host in bare.hosts:
         bare.shell(host, f"systemd-run -q --unit=watch-argv sh -c '{WATCH_ARGV}'")
     run = bare.deploy()
@@ -56,3 +69,63 @@ def world(first: tuple[World, Run]) -> World:
 
 def _serves(world: World, host: str) -> bool:
     return world.phase(host) == "SERVING"
+
+
+@pytest.fixture(scope="session")
+def hook(bare: World) -> Iterator[Hook]:
+    """A receiver of webhooks on this machine, which the second host tells its events to."""
+    with Hook(tuned.HOOK_PORT, tuned.hook_secret(bare)) as receiver:
+        yield receiver
+
+
+@pytest.fixture(scope="session")
+def fleet(first: tuple[World, Run], hook: Hook) -> World:
+    """The deployed fleet, made impatient; the second host may reset its GPUs."""
+    if not KEEP:
+        tuned.deploy(first[0])
+    return first[0]
+
+
+@pytest.fixture
+def nodes(fleet: World) -> Iterator[dict[str, Node]]:
+    """All hosts, serving and without a past. Whom a test makes ill it makes well again."""
+    found = {host: Node(fleet, host) for host in fleet.hosts}
+    yield from _well(found)
+
+
+@pytest.fixture
+def node(fleet: World) -> Iterator[Node]:
+    """The first host, with two GPUs that may not be reset; nothing befalls the others."""
+    yield from _alone(fleet, fleet.hosts[0])
+
+
+@pytest.fixture
+def armed(fleet: World) -> Iterator[Node]:
+    """The second host, with two GPUs that may be reset; nothing befalls the others."""
+    yield from _alone(fleet, fleet.hosts[1])
+
+
+@pytest.fixture
+def plain(fleet: World) -> Iterator[Node]:
+    """The last host, without a GPU; nothing befalls the others."""
+    yield from _alone(fleet, fleet.hosts[-1])
+
+
+def _alone(fleet: World, host: str) -> Iterator[Node]:
+    others = [Node(fleet, other) for other in fleet.hosts if other != host]
+    before = [other.run() for other in others]
+    for one in _well({host: Node(fleet, host)}):
+        yield one[host]
+    assert [other.run() for other in others] == before
+
+
+def _well(found: dict[str, Node]) -> Iterator[dict[str, Node]]:
+    for one in found.values():
+        one.forget()
+    for one in found.values():
+        one.serves()
+    try:
+        yield found
+    finally:
+        for one in found.values():
+            one.heal()

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 
 from tests.e2e.world import World, wait_for
 from tests.sandbox.gateway import Stream
-from tests.sandbox.nvml.state import NvmlState
 
 LONG = 400  # tokens; 8 s at the simulator's 50 a second
 
@@ -142,20 +141,4 @@ def test_crash_loop_ends_in_quarantine_and_is_released_by_a_person(world: World)
     assert len(state["starts"]) <= budget
     assert world.gateway(host).chat("Anybody?").status == 503
     world.shell(host, "stokerctl undrain main --reason 'looked at it' --by tester --wait 60")
-    serving(world, host)
-
-
-def test_lost_gpu_is_quarantined_until_a_person_releases_it(world: World) -> None:
-    host = world.hosts[1]
-    simulated = NvmlState(world.fleet.simulated(host) / "nvml.state")
-    simulated.lose(0)
-    try:
-        wait_for("quarantine", lambda: world.phase(host) == "QUARANTINED", 30)
-        assert world.engine(host)["state"]["reason"] == "GpuLost"
-        assert world.gateway(host).chat("Anybody?").status == 503
-    finally:
-        simulated.clear()
-    wait_for("the fault is over", lambda: not world.status(host)["conditions"], 30)
-    assert world.phase(host) == "QUARANTINED"
-    world.shell(host, "stokerctl undrain main --reason 'reseated' --by tester --wait 60")
     serving(world, host)

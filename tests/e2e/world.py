@@ -129,7 +129,7 @@ class World:
         return list(json.loads((self.directory / "hosts.json").read_text()))
 
 
-def wait_for(what: str, look: Callable[[], T], seconds: float) -> T:
+def wait_for(what: str, look: Callable[[], T | None], seconds: float) -> T:
     """Look until something true is seen; fail with what was seen last."""
     deadline = time.monotonic() + seconds
     seen: object = None

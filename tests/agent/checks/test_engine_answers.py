@@ -15,9 +15,11 @@ from tests.agent.fakes import gone, look
     [
         (look(), Status.OK, "Ok"),
         (look(health=Answer.SLOW), Status.UNKNOWN, "CannotLook"),
-        (look(health=Answer.REFUSED), Status.FAIL, "PortClosed"),
-        (look(health=Answer.BAD), Status.FAIL, "Unhealthy"),
-        (gone(), Status.UNKNOWN, "CannotLook"),
+        (look(health=Answer.REFUSED, loaded=True), Status.FAIL, "PortClosed"),
+        (look(health=Answer.BAD, loaded=True), Status.FAIL, "Unhealthy"),
+        (look(health=Answer.REFUSED), Status.OK, "Ok"),  # every load is like that
+        (look(health=Answer.BAD), Status.OK, "Ok"),
+        (gone(), Status.OK, "Ok"),  # whatever stood about its port is over
         (None, Status.UNKNOWN, "CannotLook"),
     ],
 )
