@@ -54,7 +54,7 @@ demo-real: setup  ## the same with a real engine (vLLM on the CPU) and a real sm
 demo-down: setup  ## remove all that the demos made
 	$(BIN)/python -m tests.sandbox down --purge
 
-bench: setup  ## measure the agent, ten minutes; prints the table of docs/benchmarks.md (as root)
+bench: setup  ## measure the agent, eleven minutes; prints the table of docs/benchmarks.md (as root)
 	$(BIN)/python -m tests.sandbox.tools gcc busybox dbus-daemon
 	$(BIN)/python -m tests.sandbox.dockerd
 	$(BIN)/python -m benchmarks.all

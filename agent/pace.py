@@ -27,7 +27,7 @@ from enum import StrEnum
 
 import msgspec
 
-IDLE_EVERY = 10.0  # seconds between two probes of an engine that has nothing to do
+IDLE_EVERY = 9.8  # seconds between two probes of an engine that has nothing to do
 GAP = 2.5  # seconds
 
 

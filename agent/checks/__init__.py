@@ -62,7 +62,9 @@ async def run(
 
 async def _one(check: Check[Any], sources: Sources, spec: HostSpec) -> list[CheckResult]:
     try:
-        return check.judge(await asyncio.wait_for(check.read(sources), DEADLINE), spec)
+        async with asyncio.timeout(DEADLINE):
+            reading = await check.read(sources)
+        return check.judge(reading, spec)
     except TimeoutError:
         return [unknown(check.name, "node", f"no reading within {DEADLINE:.0f} s")]
     except SourceError as error:

@@ -46,7 +46,7 @@ class DriverAnswers:
         if health.hung:
             message = f"{'; '.join(map(str, health.hung))}; what runs on the GPUs may still be well"
             evidence = f"{health.abandoned} processes of ours are held by the driver"
-            return fail(self.name, "node", "DriverHung", message, evidence=evidence)
+            return fail(self.name, "node", "DriverHung", message, certain=True, evidence=evidence)
         if poll is None:
             return unknown(self.name, "node", reading.poll.problem or "not looked at yet")
         if poll.error is None:

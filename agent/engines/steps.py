@@ -9,7 +9,7 @@ from agent.pace import Patience
 from agent.spec import EngineSpec
 
 USUAL = 16384  # tokens of one step
-STEP = 3.0  # seconds that one such step may take
+STEP = 2.9  # seconds that one such step may take; not 3: looks come once a second, or a bit more
 STEP_WITHOUT_GPU = 30.0
 
 

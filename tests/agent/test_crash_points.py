@@ -132,7 +132,8 @@ class World:
         )
         if self.now - self.since < LOADING:
             return look(started=started, health=Answer.REFUSED, chat=None)
-        return look(started=started, health=Answer.BAD if self.hung else Answer.OK)
+        health = Answer.BAD if self.hung else Answer.OK
+        return look(started=started, health=health, loaded=True)
 
     def gpus(self) -> NvmlReading:
         return nvml(recovery_action=1 if self.sick else 0, remap_failed=self.remap_failed)
