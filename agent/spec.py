@@ -4,8 +4,8 @@ The control machine makes it from flat `group_data` keys (`spec_load.from_data`)
 renders it, and the agent reads that very value back from `/etc/stoker/host.json`.
 A secret never stands here: only the path under which the control machine finds it.
 
-To add a setting: a field here, and its line with a comment in `group_data/all.py`
-(a test keeps the two equal).
+To add a setting: a field here (an engine's: in `engine_spec`), and its line with a comment in
+`group_data/all.py` (a test keeps the two equal).
 """
 
 import hashlib
@@ -13,54 +13,35 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, field
 
 from agent import flat, rules
+from agent.engine_spec import EngineSpec, folder
 from agent.errors import SpecError
+from agent.spec_types import AbsolutePath, Count, Fingerprint, HttpUrl, Port, Seconds, Section
 
-# A description says what would be right; it ends up in the error that a wrong value gets.
-# Patterns end with \Z: $ would let a last newline pass.
-Port = Annotated[int, Meta(ge=1, le=65535, description="a port, 1 to 65535")]
-Count = Annotated[int, Meta(ge=1, description="a whole number, 1 or more")]
-Seconds = Annotated[float, Meta(gt=0, description="seconds, more than 0")]
-AbsolutePath = Annotated[
-    str, Meta(pattern=r"^/[^\s]*\Z", description="an absolute path without spaces")
+__all__ = [
+    "SECTIONS",
+    "AgentSpec",
+    "CheckSpec",
+    "DriftSpec",
+    "DriverSpec",
+    "EngineSpec",
+    "GatewaySpec",
+    "HostSpec",
+    "ModelSpec",
+    "RuntimeSpec",
+    "digest",
+    "load",
+    "weights_path",
 ]
-ModelId = Annotated[
-    str, Meta(pattern=r"^[\w.-]+/[\w.-]+\Z", description="a model id, ORGANISATION/NAME")
-]
-Commit = Annotated[
-    str,
-    Meta(
-        pattern=r"^[0-9a-f]{40}\Z",
-        description="a commit of 40 hex digits (a branch moves, so none is accepted)",
-    ),
-]
-Fingerprint = Annotated[
-    str,
-    Meta(
-        pattern=r"^[0-9A-F]{40}\Z",
-        description="an OpenPGP fingerprint, 40 upper-case hex digits",
-    ),
-]
-PinnedImage = Annotated[
-    str,
-    Meta(
-        pattern=r"^[^\s@]+@sha256:[0-9a-f]{64}\Z",
-        description="an image pinned by digest, NAME@sha256:<64 hex digits>",
-    ),
-]
-HttpUrl = Annotated[str, Meta(pattern=r"^https?://[^\s]+\Z", description="an http(s) address")]
-
-
-class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of the sections: immutable, keyword only, no unknown field."""
 
 
 class DriverSpec(Section, frozen=True, kw_only=True):
-    """NVIDIA's driver on the host; `gpu_count` is what the operator rented."""
+    """NVIDIA's driver on the host; `gpu_count` and `gpu_type` are what the operator rented."""
 
     gpu_count: Annotated[int, Meta(ge=0, le=64)] = 1
+    gpu_type: str | None = None
     branch: Literal["580", "595", "620"] = "595"
     repository: HttpUrl = "https://developer.download.nvidia.com/compute/cuda/repos"
     repository_key: HttpUrl | None = None
@@ -82,7 +63,7 @@ class RuntimeSpec(Section, frozen=True, kw_only=True):
     toolkit_key: HttpUrl = "https://nvidia.github.io/libnvidia-container/gpgkey"
     toolkit_key_fingerprint: Fingerprint = "C95B321B61E88C1809C4F759DDCAE044F796ECB0"
     toolkit_version: Annotated[str, Meta(pattern=r"^\d+\.\d+\.\d+-\d+\Z")] = "1.20.1-1"
-    daemon: dict[str, Any] = {}
+    daemon: dict[str, Any] = field(default_factory=dict)
     disk_floor_gib: Annotated[int, Meta(ge=0)] = 2
 
 
@@ -91,6 +72,8 @@ class ModelSpec(Section, frozen=True, kw_only=True):
 
     hub: HttpUrl = "https://huggingface.co"
     token_file: str | None = None
+    lock_file: str | None = "models.lock"
+    source_dir: AbsolutePath | None = None
     root: AbsolutePath = "/var/lib/stoker/models"
     download_deadline: Seconds = 6 * 3600.0
     disk_floor_gib: Annotated[int, Meta(ge=0)] = 2
@@ -144,7 +127,7 @@ class AgentSpec(Section, frozen=True, kw_only=True):
 class CheckSpec(Section, frozen=True, kw_only=True):
     """What the agent's checks make of what they see."""
 
-    xid: dict[str, str] = {}
+    xid: dict[str, str] = field(default_factory=dict)
     off: tuple[str, ...] = ()
     disk_floor_gib: Annotated[int, Meta(ge=0)] = 5
     slowdown_share: Annotated[float, Meta(gt=0, le=1)] = 0.6
@@ -156,39 +139,6 @@ class DriftSpec(Section, frozen=True, kw_only=True):
     enabled: bool = True
     every_minutes: Annotated[int, Meta(ge=5, le=60)] = 30
     splay: Annotated[int, Meta(ge=0)] = 300
-
-
-class EngineSpec(Section, frozen=True, kw_only=True):
-    """One engine: which program serves which model, on how many GPUs, with which limits."""
-
-    kind: Literal["tgi", "vllm", "sglang"] = "vllm"
-    image: PinnedImage
-    model: ModelId
-    revision: Commit
-    served_name: str | None = None
-    gpus: Annotated[int, Meta(ge=0, le=64)] = 1
-    port: Port = 8080
-    max_input_tokens: Count = 4096
-    max_total_tokens: Count = 8192
-    max_batch_prefill_tokens: Count | None = None
-    max_concurrent_requests: Count = 128
-    dtype: Literal["auto", "bfloat16", "float16"] = "auto"
-    quantize: str | None = None
-    trust_remote_code: bool = False
-    shm_gib: Count = 16
-    memory_gib: Count | None = None
-    environment: dict[str, str] = {}
-    extra_args: tuple[str, ...] = ()
-    startup_deadline: Seconds = 1800.0
-    drain_deadline: Seconds = 300.0
-    probe_deadline: Seconds = 30.0
-    shrink: bool = False
-    hang_after: Seconds | None = None
-
-    @property
-    def name_served(self) -> str:
-        """The model name that clients send; the model id unless `served_name` is set."""
-        return self.served_name or self.model
 
 
 class HostSpec(Section, frozen=True, kw_only=True):
@@ -244,4 +194,4 @@ def digest(value: msgspec.Struct) -> str:
 
 def weights_path(model: ModelSpec, engine: EngineSpec) -> str:
     """Return the directory on the node that holds the engine's weights, one per commit."""
-    return f"{model.root}/{engine.model.replace('/', '--')}/{engine.revision}"
+    return f"{model.root}/{folder(engine.model, engine.revision)}"

@@ -1,10 +1,16 @@
 """Why a host cannot become what its spec asks for. Pure: spec and findings to sentences."""
 
-from collections.abc import Iterator
+import difflib
+from collections.abc import Iterator, Mapping
 
+from agent.errors import SpecError
+from agent.planner.card import CARDS, Card, reported
+from agent.planner.checkpoint import Checkpoint
+from agent.planner.units import MIB
 from agent.spec import HostSpec
 from fleet.distributions import DISTRIBUTIONS
 from fleet.facts.bare import Bare, Listener
+from fleet.plan import memory
 
 GIB = 1024**3
 DOCKER_ROOT = "/var/lib/docker"
@@ -81,3 +87,51 @@ def _ports(spec: HostSpec, found: Bare) -> Iterator[str]:
 
 def _who(listener: Listener) -> str:
     return listener.program if listener.unit == "-" else f"{listener.program} ({listener.unit})"
+
+
+def unfit(
+    spec: HostSpec, card: Card, checkpoints: Mapping[tuple[str, str], Checkpoint]
+) -> Iterator[str]:
+    """Yield one sentence for each engine that cannot fit; those whose checkpoint is unknown may."""
+    for name, engine in spec.engines.items():
+        checkpoint = checkpoints.get((engine.model, engine.revision))
+        if checkpoint is None or not engine.gpus:
+            continue
+        room = memory.room(spec, name)
+        try:
+            found = memory.weigh(engine, card, checkpoint, room)
+        except SpecError:  # the plan says so; here it is no reason to refuse
+            continue
+        said = memory.memory(found, card, drawn=checkpoint.drawn)
+        if sentence := memory.refusal(name, engine, said, room):
+            yield sentence
+
+
+def undeclared(spec: HostSpec) -> str | None:
+    """Say that nobody knows the declared type of GPU, with the nearest that is known."""
+    name = spec.driver.gpu_type
+    if name is None or name in CARDS:
+        return None
+    by_lower = {known.lower(): known for known in CARDS}
+    near = difflib.get_close_matches(name.lower(), by_lower, 1, cutoff=0.5)
+    hint = f"did you mean {by_lower[near[0]]!r}?" if near else f"known are {', '.join(CARDS)}"
+    return f"driver_gpu_type = {name!r}: is not a GPU that the planner knows; {hint}"
+
+
+def card(spec: HostSpec, found: Bare | None) -> Card | None:
+    """Return the GPU of a host: as its driver reports it, else as declared, else None.
+
+    Of unlike GPUs the one with the least memory.
+    """
+    cards = [reported(*one) for one in _reports(found)] if found else []
+    known = [one for one in cards if one.capability]
+    if known:
+        return min(known, key=lambda one: one.memory)
+    return CARDS.get(spec.driver.gpu_type or "")
+
+
+def _reports(found: Bare) -> Iterator[tuple[str, int, int]]:
+    for one in found.cards:
+        major, _, minor = one.capability.partition(".")
+        digits = major.isdigit() and minor.isdigit()
+        yield one.name, one.memory * MIB, int(major) * 10 + int(minor) if digits else 0

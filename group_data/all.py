@@ -13,6 +13,9 @@ _timeout = 900  # seconds for one command; without it a frozen host hangs the ru
 # -- driver: NVIDIA's driver ---------------------------------------------------------------------
 # GPUs that the host has. Fewer on its PCI bus: refused. 0: no driver, no toolkit.
 driver_gpu_count = 1
+# What they are ("H100-SXM", "A100-80-SXM", "H200", …), for a plan before any host is up; a wrong name
+# is answered with the nearest. None: as the driver reports them.
+driver_gpu_type = None
 # 580 (long-term, the last for Volta and older), 595 (production), 620 (long-term, new).
 driver_branch = "595"
 driver_repository = "https://developer.download.nvidia.com/compute/cuda/repos"
@@ -43,6 +46,12 @@ runtime_disk_floor_gib = 2
 model_hub = "https://huggingface.co"
 # File on this machine with a Hub token; only the download sees it. None: public models only.
 model_token_file = None
+# File on this machine that `stoker models lock` writes: the hashes of every file that may be served.
+# Once it is there, what it does not name is refused. Keep it under version control.
+model_lock_file = "models.lock"
+# Directory on the node that holds the weights (an NFS export, a disk) as ORGANISATION--NAME/COMMIT/;
+# then no Hub is asked, and the lock must be there. None: from the Hub.
+model_source_dir = None
 model_root = "/var/lib/stoker/models"
 model_download_deadline = 6 * 3600.0  # seconds
 # GiB that must be free before anything starts; the download itself checks the exact size.
@@ -108,13 +117,34 @@ engine_kind = "vllm"  # "vllm", "sglang" or "tgi"
 # engine_revision = "…"  # the commit, 40 hex digits
 engine_served_name = None  # the model name that clients send; None: engine_model
 engine_gpus = 1
+# GPUs that split each layer among them; None: all that the next two leave. The product is engine_gpus.
+engine_tensor_parallel = None
+engine_pipeline_parallel = 1  # parts of the model, one after the other (vLLM, SGLang)
+engine_data_parallel = 1  # copies of the model in one engine (vLLM, SGLang)
 engine_port = 8080  # on loopback only
 engine_max_input_tokens = 4096
 engine_max_total_tokens = 8192  # input and output together
 engine_max_batch_prefill_tokens = None  # None: the engine's own choice
 engine_max_concurrent_requests = 128  # beyond it the engine refuses
+# Of these, computed at once (vLLM, SGLang). None: vLLM's own choice; SGLang: as many.
+engine_max_running_requests = None
 engine_dtype = "auto"  # "auto", "bfloat16" or "float16"
+# None: as the checkpoint is. The engine's own word: "fp8" (TGI, SGLang), "fp8_per_tensor" (vLLM), …
 engine_quantize = None
+engine_kv_cache_dtype = "auto"  # the model's own type; or "fp8_e4m3", "fp8_e5m2", …
+# Share of GPU memory, from 0 to 1; of the total (TGI, vLLM), or for weights and KV cache of what is
+# free before loading (SGLang). None: the engine's own choice.
+engine_memory_fraction = None
+engine_prefix_caching = None  # None: the engine's own choice, which is on wherever it can
+# Guess tokens ahead: "ngram" (from the text itself), "draft", "eagle" or "eagle3" (by a small model),
+# "mtp" (by the model's own heads). TGI has "ngram" only.
+engine_speculation = None
+engine_speculation_tokens = None  # guessed at once
+engine_speculation_model = None  # "ORGANISATION/NAME@COMMIT" of the small model
+# Name that clients send as the model → adapter: {"sql": "ORGANISATION/NAME@COMMIT"}
+engine_lora_adapters = {}
+# The highest rank among them. None: 16 (vLLM), as the adapters say (TGI, SGLang).
+engine_lora_rank = None
 engine_trust_remote_code = False  # run Python files that come with the model
 engine_shm_gib = 16
 engine_memory_gib = None  # limit of host memory; None: none

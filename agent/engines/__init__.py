@@ -1,8 +1,14 @@
 """The engine programs that Stoker can run.
 
 To add one: `agent/engines/KIND.py` with a class that satisfies `base.Engine`, a line below,
-its kind in `spec.EngineSpec.kind`, and for the contract tests a `/metrics` sample and cases of
-its endings.
+its kind in `EngineSpec.kind`, its table of flags in `agent/data/`, and for the contract tests
+twelve specs, a `/metrics` sample and cases of its endings.
+
+    KIND.py          the adapter: metrics, patience, endings
+    KIND_command.py  command line and environment from the neutral spec
+    KIND_flags.py    its words, the flags that are ours, well-known mistakes
+    KIND_lacks.py    what it lacks, and what to use instead (vLLM's is in its command)
+    KIND_tables.py   how it ends
 """
 
 from agent.engines.base import Engine

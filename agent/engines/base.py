@@ -19,7 +19,11 @@ class Mount(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Container(msgspec.Struct, frozen=True, kw_only=True):
-    """The container that serves; `port` is inside, published on the host's loopback only."""
+    """The container that serves; `port` is inside, published on the host's loopback only.
+
+    With `init` a small init is process 1: as that, an engine would survive its own SIGKILL, and
+    ignore the SIGTERM that reaches it before it has a handler.
+    """
 
     image: str
     command: tuple[str, ...]
@@ -32,6 +36,7 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
     memory_bytes: int | None = None
     capabilities: tuple[str, ...] = ()  # all others are dropped
     read_only: bool = False
+    init: bool = True
 
 
 class Load(msgspec.Struct, frozen=True, kw_only=True):

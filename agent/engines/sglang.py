@@ -10,17 +10,26 @@ SGLang has no limit on input alone: `max_total_tokens` bounds input and output t
 running and waiting requests apart, so `max_concurrent_requests` bounds each of the two.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from agent.engines import arguments, exposition, markers, steps
-from agent.engines.base import Chat, Container, Ending, Load, Mount
-from agent.engines.sglang_tables import DIED, ENDINGS, OWNED, QUANTIZE, WRONG
+from agent.engines import (
+    arguments,
+    assembly,
+    companions,
+    exposition,
+    markers,
+    parallel,
+    sglang_command,
+    sglang_lacks,
+    steps,
+    variables,
+)
+from agent.engines.base import Chat, Container, Ending, Load
+from agent.engines.sglang_flags import BITSANDBYTES, PROGRAM, SPECULATION
+from agent.engines.sglang_tables import DIED, ENDINGS
 from agent.pace import Patience
 from agent.spec import EngineSpec
 
-MODEL = "/model"
-PORT = 30000
-GIB = 1 << 30
 # The first moves with every decode step and every chunk of a prefill; the second is there only
 # where SGLANG_ENABLE_METRICS_DEVICE_TIMER is set.
 STEPS = ("sglang:cuda_graph_passes_total", "sglang:forward_execution_seconds_total")
@@ -37,24 +46,23 @@ class Sglang:
 
     def faults(self, engine: EngineSpec) -> list[str]:
         """Return one sentence for each setting that SGLang cannot honour."""
+        program = BITSANDBYTES if engine.quantize == "bitsandbytes" else PROGRAM
         return [
-            *_settings(engine),
-            *arguments.faults(engine.extra_args, OWNED, WRONG),
-            *arguments.environment_faults(engine.environment, _environment()),
+            *parallel.faults(engine),
+            *companions.faults(engine, SPECULATION),
+            *sglang_lacks.faults(engine),
+            *arguments.faults(engine.extra_args, program),
+            *variables.faults(engine.environment, sglang_command.ENVIRONMENT, program),
         ]
 
     def container(self, engine: EngineSpec, weights: str, gpus: Sequence[str]) -> Container:
         """Render the container; `weights` is a directory of the host, `gpus` are UUIDs."""
-        return Container(
-            image=engine.image,
-            command=(*_command(engine, max(1, len(gpus))), *engine.extra_args),
-            environment={**_environment(), **engine.environment},
-            port=PORT,
-            published=engine.port,
-            mounts=(Mount(source=weights, target=MODEL),),
-            tmpfs=("/tmp",),  # noqa: S108 - inside the container
-            shm_bytes=engine.shm_gib * GIB,
-            memory_bytes=engine.memory_gib * GIB if engine.memory_gib else None,
+        return assembly.container(
+            engine,
+            weights,
+            command=sglang_command.command(engine, parallel.degree(engine, len(gpus))),
+            environment=sglang_command.ENVIRONMENT,
+            port=sglang_command.PORT,
         )
 
     def load(self, metrics: str) -> Load:
@@ -96,46 +104,6 @@ class Sglang:
             "stream": False,
         }
         return Chat(path="/v1/chat/completions", body=body)
-
-
-def _command(engine: EngineSpec, ranks: int) -> Iterator[str]:
-    # The image has no entry point.
-    yield from ("sglang", "serve", "--model-path", MODEL)
-    yield from ("--served-model-name", engine.name_served)
-    yield from ("--host", "0.0.0.0")  # noqa: S104 - inside; Docker publishes it on loopback only
-    yield from ("--port", str(PORT))
-    yield from ("--tp-size", str(ranks))
-    yield from ("--context-length", str(engine.max_total_tokens))
-    yield from ("--max-running-requests", str(engine.max_concurrent_requests))
-    # The waiting alone; as many, because a burst waits as a whole before any of it runs.
-    yield from ("--max-queued-requests", str(engine.max_concurrent_requests))
-    if engine.max_batch_prefill_tokens:
-        yield from ("--chunked-prefill-size", str(engine.max_batch_prefill_tokens))
-    if engine.dtype != "auto":
-        yield from ("--dtype", engine.dtype)
-    if engine.quantize:
-        yield from ("--quantization", engine.quantize)
-    if engine.quantize == "bitsandbytes":
-        yield from ("--load-format", "bitsandbytes")
-    if engine.trust_remote_code:
-        yield "--trust-remote-code"
-    yield from ("--uvicorn-access-log-exclude-prefixes", "/health", "/metrics")
-    yield "--enable-metrics"  # last: the flag before it takes all that follows
-
-
-def _environment() -> dict[str, str]:
-    return {
-        "HF_HUB_OFFLINE": "1",
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-        "SGLANG_ENABLE_HEALTH_ENDPOINT_GENERATION": "0",
-    }
-
-
-def _settings(engine: EngineSpec) -> Iterator[str]:
-    if engine.quantize in QUANTIZE:
-        yield f"quantize = {engine.quantize!r}: {QUANTIZE[engine.quantize]}"
-    if engine.gpus == 0:
-        yield "gpus = 0: SGLang's image serves on GPUs only; use kind 'vllm' with its CPU build"
 
 
 def _of_scheduler(metrics: str, gauge: str) -> int | None:

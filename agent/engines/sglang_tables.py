@@ -1,69 +1,9 @@
-"""SGLang 0.5 as tables: flags that Stoker owns, well-known mistakes, and how it ends."""
+"""How SGLang 0.5 ends, as a table of markers."""
 
-from agent.engines.arguments import NEVER_IN_ARGV
 from agent.engines.base import Ending
 from agent.engines.markers import Marker
 from agent.engines.shared_tables import GPU, HOST, NO_ACCESS, PORT, SETTINGS, WEIGHTS
 from agent.reports import ExitClass
-
-# Value that other engines take → what SGLang wants.
-QUANTIZE = {
-    "eetq": "SGLang has no EETQ; use 'fp8', or kind 'tgi'",
-    "exl2": "SGLang has no EXL2; use a GPTQ or AWQ checkpoint, or kind 'tgi'",
-    "marlin": "a checkpoint that Marlin can run is found by itself; leave quantize out",
-    "bitsandbytes-nf4": "SGLang has 'bitsandbytes' only; use an AWQ checkpoint",
-    "bitsandbytes-fp4": "SGLang has 'bitsandbytes' only; use an AWQ checkpoint",
-    "fp8_per_tensor": "that is vLLM's; SGLang has 'fp8'",
-    "fp8_per_block": "that is vLLM's; SGLang has 'fp8'",
-    "fp8_per_channel": "that is vLLM's; SGLang has 'fp8'",
-    "gguf": "weights are mounted as a directory of safetensors; use the safetensors checkpoint",
-}
-
-# Flag → what governs it.
-OWNED = {
-    "--model-path": "engine_model (weights are mounted, no Hub is asked)",
-    "--model": "engine_model (weights are mounted, no Hub is asked)",
-    "--revision": "engine_revision (weights are mounted at that commit)",
-    "--served-model-name": "engine_served_name",
-    "--host": "engine_port (published on loopback)",
-    "--port": "engine_port",
-    "--tp-size": "engine_gpus",
-    "--tp": "engine_gpus",
-    "--tensor-parallel-size": "engine_gpus",
-    "--context-length": "engine_max_total_tokens",
-    "--max-running-requests": "engine_max_concurrent_requests",
-    "--max-queued-requests": "engine_max_concurrent_requests",
-    "--chunked-prefill-size": "engine_max_batch_prefill_tokens",
-    "--dtype": "engine_dtype",
-    "--quantization": "engine_quantize",
-    "--trust-remote-code": "engine_trust_remote_code",
-    "--uvicorn-access-log-exclude-prefixes": "a fixed '/health /metrics'",
-    "--enable-metrics": "a fixed 'on'",
-}
-
-# Flag → what would be right.
-WRONG = {
-    "--api-key": NEVER_IN_ARGV,
-    "--admin-api-key": NEVER_IN_ARGV,
-    "--hf-token": NEVER_IN_ARGV,
-    "--cuda-memory-fraction": "that is TGI's; SGLang has --mem-fraction-static",
-    "--gpu-memory-utilization": "that is vLLM's; SGLang has --mem-fraction-static",
-    "--num-shard": "that is TGI's; Stoker shards over engine_gpus",
-    "--max-model-len": "that is vLLM's; set engine_max_total_tokens",
-    "--max-total-tokens": "SGLang means the size of its KV cache, not of a request, for which "
-    "engine_max_total_tokens is; use --mem-fraction-static",
-    "--max-input-tokens": "that is TGI's; SGLang bounds both by engine_max_total_tokens",
-    "--max-input-length": "that is TGI's; SGLang bounds both by engine_max_total_tokens",
-    "--max-num-seqs": "that is vLLM's; set engine_max_concurrent_requests",
-    "--max-num-batched-tokens": "that is vLLM's; set engine_max_batch_prefill_tokens",
-    "--enforce-eager": "that is vLLM's; SGLang has --cuda-graph-backend-decode=disabled",
-    "--speculate": "that is TGI's; SGLang has --speculative-algorithm NGRAM",
-    "--speculative-config": "that is vLLM's; SGLang has --speculative-algorithm",
-    "--download-dir": "weights are mounted; SGLang downloads nothing",
-    "--ssl-keyfile": "the gateway speaks TLS; the engine listens on loopback",
-    "--ssl-certfile": "the gateway speaks TLS; the engine listens on loopback",
-    "--nnodes": "an engine lives on one host",
-}
 
 # Exit code 0 that nobody asked for, without a marker: how SGLang ends where it cannot kill itself.
 DIED = Ending(
@@ -96,14 +36,14 @@ ENDINGS = (
         "NoKvRoom",
         ExitClass.CONFIG,
         r"Raise --mem-fraction-static above (?P<fits>[\d.]+\d)",
-        "no memory is left for the KV cache: set --mem-fraction-static above {fits} in "
-        "extra_args, quantize, or give the engine more gpus",
+        "no memory is left for the KV cache: set engine_memory_fraction above {fits}, "
+        "quantize, or give the engine more gpus",
     ),
     Marker(
         "NoKvRoom",
         ExitClass.CONFIG,
         r"Not enough memory.{0,4}Please try to increase --mem-fraction-static",
-        "no memory is left for the KV cache: set a higher --mem-fraction-static in extra_args, "
+        "no memory is left for the KV cache: raise engine_memory_fraction, "
         "quantize, or give the engine more gpus",
     ),
     *SETTINGS,
@@ -121,8 +61,8 @@ ENDINGS = (
         "WarmupOutOfMemory",
         ExitClass.MEMORY,
         r"Capture [\w ]*graph failed: .{0,80}out of memory",
-        "out of GPU memory while capturing graphs, after the KV cache had been sized: give a "
-        "lower --mem-fraction-static in extra_args",
+        "out of GPU memory while capturing graphs, after the KV cache had been sized: lower "
+        "engine_memory_fraction",
     ),
     Marker(
         "PoolExhausted",

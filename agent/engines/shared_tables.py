@@ -47,7 +47,7 @@ SETTINGS = (
         ExitClass.CONFIG,
         r"(?P<what>No adapter found for \S{1,120}|LoRA rank \d+ is greater than max_lora_rank|"
         r"Loading lora \S{1,120} failed|Failed to load LoRA adapter [^\n]{1,120})",
-        "an adapter that extra_args name cannot be used: {what}",
+        "one of engine_lora_adapters cannot be used: {what}",
     ),
     Marker(
         "RemoteCode",

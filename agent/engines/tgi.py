@@ -5,19 +5,24 @@ one model and answers to any model name, so `served_name` needs no flag. `/metri
 appear with their first increment: an absent one is 0.
 """
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from agent.engines import arguments, exposition, markers
-from agent.engines.base import Chat, Container, Ending, Load, Mount
-from agent.engines.tgi_tables import ENDINGS, KNOWN, OWNED, QUANTIZE, WRONG
+from agent.engines import (
+    arguments,
+    assembly,
+    companions,
+    exposition,
+    markers,
+    parallel,
+    tgi_command,
+    tgi_lacks,
+    variables,
+)
+from agent.engines.base import Chat, Container, Ending, Load
+from agent.engines.tgi_flags import PROGRAM, SPECULATION
+from agent.engines.tgi_tables import ENDINGS
 from agent.pace import Patience
 from agent.spec import EngineSpec
-
-MODEL = "/model"
-PORT = 8080
-PROMETHEUS_PORT = 9000  # must be free at start, though nothing is served on it
-GIB = 1 << 30
 
 
 class Tgi:
@@ -30,29 +35,27 @@ class Tgi:
     def faults(self, engine: EngineSpec) -> list[str]:
         """Return one sentence for each setting that TGI cannot honour."""
         return [
-            *_quantize(engine),
-            *arguments.faults(engine.extra_args, OWNED, WRONG, KNOWN),
+            *parallel.faults(engine),
+            *companions.faults(engine, SPECULATION),
+            *tgi_lacks.faults(engine),
+            *arguments.faults(engine.extra_args, PROGRAM),
             *(
                 f"extra_args: {argument!r}: TGI's image splits arguments at spaces; use the "
                 "variable of that flag in environment"
                 for argument in engine.extra_args
                 if any(character.isspace() for character in argument)
             ),
-            *arguments.environment_faults(engine.environment, _environment()),
+            *variables.faults(engine.environment, tgi_command.environment(engine), PROGRAM),
         ]
 
     def container(self, engine: EngineSpec, weights: str, gpus: Sequence[str]) -> Container:
         """Render the container; `weights` is a directory of the host, `gpus` are UUIDs."""
-        return Container(
-            image=engine.image,
-            command=(*_command(engine, max(1, len(gpus))), *engine.extra_args),
-            environment={**_environment(), **engine.environment},
-            port=PORT,
-            published=engine.port,
-            mounts=(Mount(source=weights, target=MODEL),),
-            tmpfs=("/tmp",),  # noqa: S108 - inside the container, where the shards' sockets lie
-            shm_bytes=engine.shm_gib * GIB,
-            memory_bytes=engine.memory_gib * GIB if engine.memory_gib else None,
+        return assembly.container(
+            engine,
+            weights,
+            command=tgi_command.command(engine, parallel.degree(engine, len(gpus))),
+            environment=tgi_command.environment(engine),
+            port=tgi_command.PORT,
         )
 
     def load(self, metrics: str) -> Load:
@@ -90,7 +93,7 @@ class Tgi:
 
     def stop_deadline(self, engine: EngineSpec) -> float:
         """Twice the graceful timeout: the launcher grants it to the router, then to the shards."""
-        return 2 * _graceful(engine) + 15
+        return 2 * tgi_command.graceful(engine) + 15
 
     def chat(self, engine: EngineSpec) -> Chat:  # noqa: ARG002 - any other name is an adapter id
         """Return a one-token chat completion."""
@@ -101,53 +104,6 @@ class Tgi:
             "stream": False,
         }
         return Chat(path="/v1/chat/completions", body=body)
-
-
-def _command(engine: EngineSpec, shards: int) -> Iterator[str]:
-    # No --revision: with a local directory it makes the router take the path for a Hub id.
-    yield from ("--model-id", MODEL)
-    yield from ("--num-shard", str(shards))
-    # An IP address: `localhost` silently becomes 0.0.0.0. Docker publishes it on loopback only.
-    yield from ("--hostname", "0.0.0.0")  # noqa: S104
-    yield from ("--port", str(PORT))
-    yield from ("--prometheus-port", str(PROMETHEUS_PORT))
-    yield from ("--max-input-tokens", str(engine.max_input_tokens))
-    yield from ("--max-total-tokens", str(engine.max_total_tokens))
-    yield from ("--max-concurrent-requests", str(engine.max_concurrent_requests))
-    yield from ("--graceful-termination-timeout", str(_graceful(engine)))
-    if engine.max_batch_prefill_tokens:
-        yield from ("--max-batch-prefill-tokens", str(engine.max_batch_prefill_tokens))
-    if engine.dtype != "auto":
-        yield from ("--dtype", engine.dtype)
-    if engine.quantize:
-        yield from ("--quantize", engine.quantize)
-    if engine.trust_remote_code:
-        yield "--trust-remote-code"
-    yield from ("--usage-stats", "off")
-    yield "--json-output"
-
-
-def _environment() -> dict[str, str]:
-    # The router takes nothing but "1" for true.
-    return {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
-
-
-def _graceful(engine: EngineSpec) -> int:
-    return math.ceil(engine.drain_deadline)
-
-
-def _quantize(engine: EngineSpec) -> Iterator[str]:
-    if engine.quantize is None:
-        return
-    if engine.quantize not in QUANTIZE:
-        yield f"quantize = {engine.quantize!r}: TGI knows {', '.join(QUANTIZE)}"
-    if engine.gpus == 0:
-        yield f"quantize = {engine.quantize!r}: needs a GPU, but gpus = 0"
-    if engine.dtype != "auto" and not engine.quantize.startswith("bitsandbytes"):
-        yield (
-            f"dtype = {engine.dtype!r}: TGI refuses it beside quantize = {engine.quantize!r}; "
-            "leave dtype at 'auto'"
-        )
 
 
 def _count(metrics: str, sample: str) -> int | None:

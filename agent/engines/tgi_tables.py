@@ -1,76 +1,8 @@
-"""TGI 3.3 as tables: its flags, which of them Stoker owns, and how it ends (all 3.3.x agree)."""
+"""How TGI ends, as a table of markers (all 3.3.x agree)."""
 
-from agent.engines.arguments import NEVER_IN_ARGV
 from agent.engines.markers import Marker
 from agent.engines.shared_tables import GPU, HOST, NO_ACCESS, PORT, WEIGHTS
 from agent.reports import ExitClass
-
-QUANTIZE = (
-    "awq",
-    "compressed-tensors",
-    "eetq",
-    "exl2",
-    "gptq",
-    "marlin",
-    "bitsandbytes",
-    "bitsandbytes-nf4",
-    "bitsandbytes-fp4",
-    "fp8",
-)
-
-# Flag → what governs it.
-OWNED = {
-    "--model-id": "engine_model (weights are mounted, no Hub is asked)",
-    "--revision": "engine_revision (weights are mounted at that commit)",
-    "--num-shard": "engine_gpus",
-    "--sharded": "engine_gpus",
-    "--hostname": "engine_port (published on loopback)",
-    "--port": "engine_port",
-    "-p": "engine_port",
-    "--prometheus-port": "engine_port (metrics are served there too)",
-    "--max-input-tokens": "engine_max_input_tokens",
-    "--max-input-length": "engine_max_input_tokens",
-    "--max-total-tokens": "engine_max_total_tokens",
-    "--max-concurrent-requests": "engine_max_concurrent_requests",
-    "--max-batch-prefill-tokens": "engine_max_batch_prefill_tokens",
-    "--graceful-termination-timeout": "engine_drain_deadline",
-    "-g": "engine_drain_deadline",
-    "--dtype": "engine_dtype",
-    "--quantize": "engine_quantize",
-    "--trust-remote-code": "engine_trust_remote_code",
-    "--usage-stats": "a fixed 'off'",
-    "--json-output": "a fixed 'on'",
-}
-
-# Flag → what would be right.
-WRONG = {
-    "--disable-flash-attention": "no such flag; set USE_FLASH_ATTENTION='false' in environment",
-    "--draft-model-id": "no such flag: TGI has no draft models; use --speculate N",
-    "--gpu-memory-utilization": "that is vLLM's; TGI has --cuda-memory-fraction",
-    "--tensor-parallel-size": "that is vLLM's; Stoker shards over engine_gpus",
-    "--max-model-len": "that is vLLM's; set engine_max_total_tokens",
-    "--served-model-name": "that is vLLM's; TGI answers to any model name",
-    "--api-key": NEVER_IN_ARGV,
-    "--ngrok-authtoken": NEVER_IN_ARGV,
-    "--ngrok": "TGI's router panics on it; the gateway is the way in",
-    "--huggingface-hub-cache": "weights are mounted; TGI needs no cache of the Hub",
-}
-
-_FLAGS = """
---model-id --revision --validation-workers --sharded --num-shard --quantize --speculate
---dtype --kv-cache-dtype --trust-remote-code --max-concurrent-requests --max-best-of
---max-stop-sequences --max-top-n-tokens --max-input-tokens --max-input-length
---max-total-tokens --waiting-served-ratio --max-batch-prefill-tokens
---max-batch-total-tokens --max-waiting-tokens --max-batch-size --cuda-graphs --hostname
---port --prometheus-port --shard-uds-path --master-addr --master-port
---huggingface-hub-cache --weights-cache-override --disable-custom-kernels
---cuda-memory-fraction --rope-scaling --rope-factor --json-output --otlp-endpoint
---otlp-service-name --cors-allow-origin --api-key --watermark-gamma --watermark-delta
---ngrok --ngrok-authtoken --ngrok-edge --tokenizer-config-path
---disable-grammar-support --env --max-client-batch-size --lora-adapters --usage-stats
---payload-limit --enable-prefill-logprobs --graceful-termination-timeout
-"""
-KNOWN = frozenset(_FLAGS.split())
 
 ENDINGS = (
     Marker(

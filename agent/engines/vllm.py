@@ -8,20 +8,24 @@ VLLM_WORKER_SHUTDOWN_TIMEOUT_SECONDS is the cure.
 vLLM has no limit on input alone: `max_total_tokens` bounds input and output together.
 """
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from agent.engines import arguments, exposition, markers, steps
-from agent.engines.base import Chat, Container, Ending, Load, Mount
-from agent.engines.vllm_tables import DIED, ENDINGS, OWNED, QUANTIZE, WRONG
+from agent.engines import (
+    arguments,
+    assembly,
+    companions,
+    exposition,
+    markers,
+    parallel,
+    steps,
+    variables,
+    vllm_command,
+)
+from agent.engines.base import Chat, Container, Ending, Load
+from agent.engines.vllm_flags import PROGRAM, SPECULATION
+from agent.engines.vllm_tables import DIED, ENDINGS
 from agent.pace import Patience
 from agent.spec import EngineSpec
-
-MODEL = "/model"
-PORT = 8000
-GIB = 1 << 30
-# The CPU build: GiB for the KV cache, and threads as the kernel likes them. To be overridden.
-CPU = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind"}
 
 
 class Vllm:
@@ -34,27 +38,21 @@ class Vllm:
     def faults(self, engine: EngineSpec) -> list[str]:
         """Return one sentence for each setting that vLLM cannot honour."""
         return [
-            *_quantize(engine),
-            *arguments.faults(engine.extra_args, OWNED, WRONG),
-            *arguments.environment_faults(engine.environment, _environment()),
+            *parallel.faults(engine),
+            *companions.faults(engine, SPECULATION),
+            *vllm_command.faults(engine),
+            *arguments.faults(engine.extra_args, PROGRAM),
+            *variables.faults(engine.environment, vllm_command.ENVIRONMENT, PROGRAM),
         ]
 
     def container(self, engine: EngineSpec, weights: str, gpus: Sequence[str]) -> Container:
         """Render the container; `weights` is a directory of the host, `gpus` are UUIDs."""
-        return Container(
-            image=engine.image,
-            command=(*_command(engine, max(1, len(gpus))), *engine.extra_args),
-            environment={
-                **_environment(),
-                **(CPU if engine.gpus == 0 else {}),
-                **engine.environment,
-            },
-            port=PORT,
-            published=engine.port,
-            mounts=(Mount(source=weights, target=MODEL),),
-            tmpfs=("/tmp",),  # noqa: S108 - inside the container
-            shm_bytes=engine.shm_gib * GIB,
-            memory_bytes=engine.memory_gib * GIB if engine.memory_gib else None,
+        return assembly.container(
+            engine,
+            weights,
+            command=vllm_command.command(engine, parallel.degree(engine, len(gpus))),
+            environment=vllm_command.environment(engine),
+            port=vllm_command.PORT,
         )
 
     def load(self, metrics: str) -> Load:
@@ -102,43 +100,6 @@ class Vllm:
             "stream": False,
         }
         return Chat(path="/v1/chat/completions", body=body)
-
-
-def _command(engine: EngineSpec, ranks: int) -> Iterator[str]:
-    yield MODEL
-    yield from ("--served-model-name", engine.name_served)
-    yield from ("--host", "0.0.0.0")  # noqa: S104 - inside; Docker publishes it on loopback only
-    yield from ("--port", str(PORT))
-    yield from ("--tensor-parallel-size", str(ranks))
-    yield from ("--max-model-len", str(engine.max_total_tokens))
-    # In flight in total, not queued: the name misleads. Beyond it: 503.
-    yield from ("--max-num-queued-reqs", str(engine.max_concurrent_requests))
-    yield from ("--shutdown-timeout", str(math.ceil(engine.drain_deadline)))
-    if engine.max_batch_prefill_tokens:
-        yield from ("--max-num-batched-tokens", str(engine.max_batch_prefill_tokens))
-    if engine.dtype != "auto":
-        yield from ("--dtype", engine.dtype)
-    if engine.quantize:
-        yield from ("--quantization", engine.quantize)
-    if engine.trust_remote_code:
-        yield "--trust-remote-code"
-    yield "--enable-server-load-tracking"
-    yield from ("--disable-access-log-for-endpoints", "/health,/metrics")
-
-
-def _environment() -> dict[str, str]:
-    return {
-        "HF_HUB_OFFLINE": "1",
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-        "VLLM_NO_USAGE_STATS": "1",
-        "VLLM_WORKER_SHUTDOWN_TIMEOUT_SECONDS": "10",
-        "PROMETHEUS_DISABLE_CREATED_SERIES": "true",
-    }
-
-
-def _quantize(engine: EngineSpec) -> Iterator[str]:
-    if engine.quantize in QUANTIZE:
-        yield f"quantize = {engine.quantize!r}: {QUANTIZE[engine.quantize]}"
 
 
 def _count(metrics: str, sample: str) -> int | None:

@@ -1,60 +1,9 @@
-"""vLLM 0.33 as tables: flags that Stoker owns, well-known mistakes, and how it ends."""
+"""How vLLM 0.33 ends, as a table of markers."""
 
-from agent.engines.arguments import NEVER_IN_ARGV
 from agent.engines.base import Ending
 from agent.engines.markers import Marker
 from agent.engines.shared_tables import GPU, HOST, NO_ACCESS, PORT, SETTINGS, WEIGHTS
 from agent.reports import ExitClass
-
-# Value that other engines take → what vLLM wants.
-QUANTIZE = {
-    "eetq": "vLLM has no EETQ; use 'fp8_per_tensor', or kind 'tgi'",
-    "exl2": "vLLM has no EXL2; use a GPTQ or AWQ checkpoint, or kind 'tgi'",
-    "bitsandbytes": "needs a plugin that vLLM's image lacks; use 'fp8_per_tensor'",
-    "bitsandbytes-nf4": "needs a plugin that vLLM's image lacks; use an AWQ checkpoint",
-    "bitsandbytes-fp4": "needs a plugin that vLLM's image lacks; use an AWQ checkpoint",
-    "gguf": "needs a plugin that vLLM's image lacks; use the safetensors checkpoint",
-}
-
-# Flag → what governs it.
-OWNED = {
-    "--model": "engine_model (weights are mounted, no Hub is asked)",
-    "--revision": "engine_revision (weights are mounted at that commit)",
-    "--served-model-name": "engine_served_name",
-    "--host": "engine_port (published on loopback)",
-    "--port": "engine_port",
-    "--uds": "engine_port",
-    "--tensor-parallel-size": "engine_gpus",
-    "-tp": "engine_gpus",
-    "--max-model-len": "engine_max_total_tokens",
-    "--max-num-queued-reqs": "engine_max_concurrent_requests",
-    "--max-num-batched-tokens": "engine_max_batch_prefill_tokens",
-    "--shutdown-timeout": "engine_drain_deadline",
-    "--dtype": "engine_dtype",
-    "--quantization": "engine_quantize",
-    "-q": "engine_quantize",
-    "--trust-remote-code": "engine_trust_remote_code",
-    "--enable-server-load-tracking": "a fixed 'on'",
-    "--disable-access-log-for-endpoints": "a fixed '/health,/metrics'",
-}
-
-# Flag → what would be right.
-WRONG = {
-    "--api-key": NEVER_IN_ARGV,
-    "--hf-token": NEVER_IN_ARGV,
-    "--cuda-memory-fraction": "that is TGI's; vLLM has --gpu-memory-utilization",
-    "--num-shard": "that is TGI's; Stoker shards over engine_gpus",
-    "--max-total-tokens": "that is TGI's; set engine_max_total_tokens",
-    "--max-input-tokens": "that is TGI's; vLLM bounds input and output by engine_max_total_tokens",
-    "--max-input-length": "that is TGI's; vLLM bounds input and output by engine_max_total_tokens",
-    "--speculate": 'that is TGI\'s; vLLM has --speculative-config \'{"method": "ngram", …}\'',
-    "--disable-log-stats": "it empties the metrics by which Stoker sees load and progress",
-    "--download-dir": "weights are mounted; vLLM downloads nothing",
-    "--ssl-keyfile": "the gateway speaks TLS; the engine listens on loopback",
-    "--ssl-certfile": "the gateway speaks TLS; the engine listens on loopback",
-    "--root-path": "the gateway expects the API at /",
-    "--enable-fault-tolerance": "Stoker restarts the engine",
-}
 
 # Exit code 0 that nobody asked for, without a marker.
 DIED = Ending(
@@ -105,8 +54,8 @@ ENDINGS = (
         "WarmupOutOfMemory",
         ExitClass.MEMORY,
         r"CUDA out of memory occurred when warming up",
-        "out of GPU memory while warming up, after the KV cache had been sized: give a lower "
-        "--max-num-seqs or --gpu-memory-utilization in extra_args",
+        "out of GPU memory while warming up, after the KV cache had been sized: lower "
+        "engine_max_running_requests or engine_memory_fraction",
     ),
     *GPU,
     Marker(

@@ -39,7 +39,7 @@ def settings(container: Container, engine: str, digest: str, gpus: Sequence[str]
         "mem_limit": container.memory_bytes,
         "memswap_limit": container.memory_bytes,
         "read_only": container.read_only,
-        "init": True,  # as process 1 an engine would survive its own SIGKILL
+        "init": container.init,
         "cap_drop": ["ALL"],
         "cap_add": list(container.capabilities),
         "security_opt": ["no-new-privileges"],

@@ -5,25 +5,36 @@ import shutil
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from agent import spec
+from agent.engine_spec import folder
 from agent.errors import ActionError
 from agent.paths import Paths
+from agent.weights import lock
+from agent.weights.lock import Locked
+
+if TYPE_CHECKING:
+    from agent.weights.origin import Origin
+    from agent.weights.trouble import Asked
 
 CREDENTIAL = "hf-token"
+LIBRARY = ".library"  # below the root of all weights: what `huggingface_hub` calls its home
 
 
-def prepare_library(partial: Path) -> None:
-    """Set what `huggingface_hub` reads when it is imported: quiet, no home directory, no caches."""
+def prepare_library(home: Path) -> None:
+    """Set what `huggingface_hub` reads when it is imported: quiet, a home of ours, no caches."""
     os.environ |= {
-        "HF_HOME": str(partial / ".cache" / "home"),
+        "HF_HOME": str(home),
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "HF_HUB_DISABLE_UPDATE_CHECK": "1",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1",
         "HF_XET_CHUNK_CACHE_SIZE_BYTES": "0",
+        # By itself it insists for minutes (hf_xet 1.8: 260 s, measured) before plain HTTP is tried.
+        "HF_XET_CLIENT_RETRY_MAX_ATTEMPTS": "2",
     }
 
 
@@ -38,7 +49,7 @@ def read_token(credentials: str | None) -> str | None:
 
 
 def fetch(name: str, paths: Paths) -> None:
-    """Fetch the weights of engine `name`; raise `ActionError` with a sentence for the operator."""
+    """Fetch all that engine `name` serves; raise `ActionError` with a sentence for the operator."""
     try:
         host = spec.load(paths.spec.read_bytes())
     except (OSError, msgspec.DecodeError) as error:
@@ -46,25 +57,60 @@ def fetch(name: str, paths: Paths) -> None:
     if name not in host.engines:
         raise ActionError(f"{paths.spec}: no engine {name!r}; there are {', '.join(host.engines)}")
     engine = host.engines[name]
-    directory = Path(spec.weights_path(host.model, engine))
+    entries = lock.load(paths.etc / lock.NAME)
     token = read_token(os.environ.get("CREDENTIALS_DIRECTORY"))
-    prepare_library(directory.with_name(directory.name + ".partial"))
+    home = Path(host.model.root) / f"{LIBRARY}-{name}"
+    prepare_library(home)
+    try:
+        for repo, commit in engine.repositories:
+            locked = lock.find(entries, repo, commit)
+            if entries and locked is None:
+                raise ActionError(f"{repo} is not in models.lock at {commit}; deploy again")
+            bring(host.model, repo, commit, token, locked, code=engine.trust_remote_code)
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
 
+
+def bring(
+    model: spec.ModelSpec,
+    repo: str,
+    commit: str,
+    token: str | None,
+    locked: Locked | None,
+    *,
+    code: bool,
+) -> None:
+    """Fetch one commit, from the Hub or from the directory that takes its place."""
     # Only now: the library reads its settings when it is imported.
     from agent.weights.fetch import Fetch, World  # noqa: PLC0415
-    from agent.weights.hub import HuggingFace  # noqa: PLC0415
     from agent.weights.trouble import Asked  # noqa: PLC0415
 
     asked = Asked(
-        hub=host.model.hub, repo=engine.model, commit=engine.revision, token=token is not None
+        hub=model.hub, repo=repo, commit=commit, token=token is not None, folder=model.source_dir
     )
     world = World(
-        hub=HuggingFace(host.model.hub, engine.model, engine.revision, token),
+        origin=origin_of(asked, token, locked),
         free=lambda directory: shutil.disk_usage(directory).free,
         say=lambda line: print(line, flush=True),
         pause=time.sleep,
     )
-    Fetch(asked, directory, world, code=engine.trust_remote_code).run()
+    directory = Path(model.root) / folder(repo, commit)
+    Fetch(asked, directory, world, code=code, locked=locked).run()
+
+
+def origin_of(asked: "Asked", token: str | None, locked: Locked | None) -> "Origin":
+    """Return where to fetch from; raise `ActionError` when nothing could tell good from bad."""
+    from agent.weights.folder import Folder  # noqa: PLC0415
+    from agent.weights.hub import HuggingFace  # noqa: PLC0415
+
+    if asked.folder is None:
+        return HuggingFace(asked.hub, asked.repo, asked.commit, token)
+    if locked is None:
+        raise ActionError(
+            f"{asked.repo} is not in models.lock: nothing tells whether the files in "
+            f"{asked.folder} are right"
+        )
+    return Folder(asked.folder, asked.repo, asked.commit, locked.files)
 
 
 def run(name: str, paths: Paths) -> int:

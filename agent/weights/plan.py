@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
 
 import msgspec
 
@@ -28,12 +29,18 @@ def patterns(*, code: bool) -> list[str]:
 
 
 def wanted(files: Iterable[File], *, code: bool) -> tuple[File, ...]:
-    """Return the files to fetch, by the same rules as the download itself."""
+    """Return the files to fetch; with `code` the model's own Python files too."""
     return tuple(
         file
         for file in files
         if _matches(file.path, patterns(code=code)) and not _matches(file.path, IGNORE)
     )
+
+
+def outside(files: Iterable[File]) -> list[str]:
+    """Return the paths that would be written outside of the directory of weights."""
+    paths = [PurePosixPath(file.path) for file in files]
+    return [str(path) for path in paths if path.is_absolute() or ".." in path.parts]
 
 
 def has_weights(files: Sequence[File]) -> bool:
@@ -48,7 +55,8 @@ def disk_fault(missing: int, free: int, where: str) -> str | None:
         return None
     return (
         f"no room for the weights: they need {amount(need)} (with {SPARE} % to spare), "
-        f"but {amount(free)} are free on the disk of {where}"
+        f"but {amount(free)} are free on the disk of {where}; "
+        "`stoker-weights gc` shows what nothing needs any more"
     )
 
 

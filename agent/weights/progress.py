@@ -8,20 +8,23 @@ from pathlib import Path
 
 from agent.weights.plan import amount
 
-EVERY = 5.0  # seconds between two lines
+FIRST, LONGEST = 5.0, 30.0  # seconds to the first line, and at most between two
 
 
 @contextmanager
 def told(directory: Path, total: int, say: Callable[[str], None]) -> Iterator[None]:
-    """Say every few seconds how many of `total` bytes are in `directory`, while the block runs."""
+    """Say now and then how many of `total` bytes are in `directory`, while the block runs.
+
+    Often at first, then more rarely: an operator who waits wants a sign, a log of hours no noise.
+    """
     over = threading.Event()
 
     def tell() -> None:
-        before, then = size(directory), time.monotonic()
-        while not over.wait(EVERY):
+        before, then, rest = size(directory), time.monotonic(), FIRST
+        while not over.wait(rest):
             done, now = size(directory), time.monotonic()
             say(line(done, total, (done - before) / (now - then)))
-            before, then = done, now
+            before, then, rest = done, now, min(2 * rest, LONGEST)
 
     teller = threading.Thread(target=tell, daemon=True)
     teller.start()

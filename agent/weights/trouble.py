@@ -1,20 +1,22 @@
-"""What an error of the Hub means for the operator, and whether trying again can help. Pure."""
+"""What an error of an origin means for the operator, and whether trying again can help. Pure."""
 
 import errno
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
-from httpx2 import HTTPError  # the HTTP library of huggingface_hub 2
+from httpx2 import HTTPError, TimeoutException  # the HTTP library of huggingface_hub 2
 from huggingface_hub import errors
+from huggingface_hub.utils import parse_ratelimit_headers  # type: ignore[attr-defined]  # lazy
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What was asked of which Hub."""
+    """What was asked of which Hub, or of which directory when `folder` is set."""
 
     hub: str
     repo: str
     commit: str
     token: bool
+    folder: str | None = None
 
 
 class Trouble(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,8 +35,9 @@ def explain(error: BaseException, asked: Asked) -> Trouble:
     for part in _chain(error):
         if found := _known(part, asked):
             return found
-    first = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return Trouble(sentence=f"fetching {asked.repo} failed: {type(error).__name__}: {first}")
+    return Trouble(
+        sentence=f"fetching {asked.repo} failed: {type(error).__name__}: {_first(error)}"
+    )
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -76,6 +79,57 @@ def _unknown_commit(_error: BaseException, asked: Asked) -> Trouble:
     return Trouble(sentence=f"{asked.repo} has no commit {asked.commit}: check engine_revision")
 
 
+def _no_file(_error: BaseException, asked: Asked) -> Trouble:
+    return Trouble(
+        sentence=f"{asked.repo} has not all files at {asked.commit} that it should have: look at "
+        f"{asked.hub}/{asked.repo}/tree/{asked.commit}"
+    )
+
+
+def _unresolved(_error: BaseException, asked: Asked) -> Trouble:
+    return Trouble(
+        sentence=f"{asked.hub} did not say what {asked.commit} of {asked.repo} is: it cannot be "
+        "reached, or there is no such branch",
+        passing=True,
+    )
+
+
+def _no_safetensors(_error: BaseException, asked: Asked) -> Trouble:
+    return Trouble(sentence=pickled(asked))
+
+
+def pickled(asked: Asked) -> str:
+    """Return the sentence for a model without safetensors."""
+    return (
+        f"{asked.repo} has no .safetensors at {asked.commit}: Stoker serves no pickled "
+        "weights, for they can run any code"
+    )
+
+
+def _garbled(error: BaseException, asked: Asked) -> Trouble:
+    return Trouble(sentence=f"{asked.repo} has a file that is no safetensors: {_first(error)}")
+
+
+def _no_token(_error: BaseException, asked: Asked) -> Trouble:
+    return Trouble(
+        sentence=f"{asked.hub} wants a token for {asked.repo}: set model_token_file to a file "
+        "with one"
+    )
+
+
+def _offline(_error: BaseException, asked: Asked) -> Trouble:
+    return Trouble(sentence=f"{asked.hub} was not asked: HF_HUB_OFFLINE is set; unset it")
+
+
+def _too_large(error: BaseException, asked: Asked) -> Trouble | None:
+    if "too large to be downloaded" not in str(error):  # the library raises a plain ValueError
+        return None
+    return Trouble(
+        sentence=f"{asked.repo} has a file of more than 50 GB, which {asked.hub} gives only "
+        "through its Xet storage: let the node reach it (https://*.xethub.hf.co)"
+    )
+
+
 def _taken_down(_error: BaseException, asked: Asked) -> Trouble:
     return Trouble(sentence=f"{asked.repo} was taken down at {asked.hub}")
 
@@ -93,10 +147,13 @@ def _status(error: BaseException, asked: Asked) -> Trouble | None:
             sentence=f"{asked.hub} refuses {asked.repo}: the token lacks the right to read it"
         )
     if status == 429:
-        after = _seconds(error.response.headers.get("Retry-After"))
+        after = _seconds(error.response.headers)
         return Trouble(sentence=f"{asked.hub} limits our requests", passing=True, after=after)
     if status >= 500:
-        return Trouble(sentence=f"{asked.hub} fails with status {status}", passing=True)
+        after = _seconds(error.response.headers)
+        return Trouble(
+            sentence=f"{asked.hub} fails with status {status}", passing=True, after=after
+        )
     return None
 
 
@@ -106,18 +163,21 @@ def _unreachable(error: BaseException, asked: Asked) -> Trouble:
             sentence=f"the certificate of {asked.hub} is not trusted: its CA must be in the "
             "system's store"
         )
-    text = str(error) or type(error).__name__
-    return Trouble(sentence=f"{asked.hub} cannot be reached: {text}", passing=True)
+    if isinstance(error, TimeoutException):
+        return Trouble(sentence=f"{asked.hub} does not answer in time", passing=True)
+    return Trouble(sentence=f"{asked.hub} cannot be reached: {_first(error)}", passing=True)
 
 
 def _broken_transfer(error: BaseException, asked: Asked) -> Trouble:
-    return Trouble(sentence=f"a transfer from {asked.hub} broke: {error}", passing=True)
+    return Trouble(sentence=f"a transfer from {asked.hub} broke: {_first(error)}", passing=True)
 
 
 def _disk(error: BaseException, asked: Asked) -> Trouble | None:
     assert isinstance(error, OSError)
     if error.errno == errno.ENOSPC:
         return Trouble(sentence="the disk became full while the weights were fetched")
+    if asked.folder and str(error.filename or "").startswith(asked.folder):
+        return _folder(error, asked.folder)
     if isinstance(error, PermissionError) or error.errno == errno.EROFS:
         return Trouble(sentence=f"may not write the weights: {error}")
     if "Consistency check failed" in str(error):
@@ -125,8 +185,25 @@ def _disk(error: BaseException, asked: Asked) -> Trouble | None:
     return None
 
 
-def _seconds(value: str | None) -> float:
-    return float(value) if value and value.isdigit() else 0.0
+def _folder(error: OSError, folder: str) -> Trouble:
+    if isinstance(error, FileNotFoundError):
+        return Trouble(
+            sentence=f"model_source_dir = {folder!r}: there is no {error.filename}; is it mounted? "
+            "(what lies below /home, /root and /tmp is not seen)"
+        )
+    return Trouble(sentence=f"model_source_dir = {folder!r}: {error.filename}: {error.strerror}")
+
+
+def _seconds(headers: Mapping[str, str]) -> float:
+    """Return the seconds to wait, by the two headers that the Hub uses; 0 = not said."""
+    wanted = headers.get("Retry-After", "")
+    limit = parse_ratelimit_headers(headers)
+    rest = limit.reset_in_seconds if limit and limit.remaining == 0 else 0
+    return float(max(int(wanted) if wanted.isdigit() else 0, rest))
+
+
+def _first(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 # From special to general: to the library a gated repository is a kind of "not found", and every
@@ -136,8 +213,15 @@ MEANINGS: tuple[tuple[type[BaseException], Meaning], ...] = (
     (errors.DisabledRepoError, _taken_down),
     (errors.RepositoryNotFoundError, _unknown_model),
     (errors.RevisionNotFoundError, _unknown_commit),
+    (errors.RevisionResolutionError, _unresolved),
+    (errors.RemoteEntryNotFoundError, _no_file),
+    (errors.NotASafetensorsRepoError, _no_safetensors),
+    (errors.SafetensorsParsingError, _garbled),
+    (errors.LocalTokenNotFoundError, _no_token),
+    (errors.OfflineModeIsEnabled, _offline),
     (errors.HfHubHTTPError, _status),
     (errors.XetDownloadError, _broken_transfer),
     (HTTPError, _unreachable),  # refused, reset, timed out, TLS
+    (ValueError, _too_large),
     (OSError, _disk),
 )

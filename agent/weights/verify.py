@@ -21,13 +21,14 @@ def verify(directory: Path, files: Sequence[File]) -> tuple[dict[str, Entry], li
 
 def _measure(path: Path, file: File) -> Entry | None:
     try:
-        if path.stat().st_size != file.size:
+        before = path.stat()
+        if before.st_size != file.size:
             return None
         found = sha256(path)
         right = found == file.sha256 if file.sha256 else git_blob(path) == file.blob
     except OSError:
         return None
-    return Entry(size=file.size, sha256=found) if right else None
+    return Entry(size=file.size, sha256=found, mtime=before.st_mtime_ns) if right else None
 
 
 def git_blob(path: Path) -> str:

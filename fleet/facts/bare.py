@@ -20,6 +20,9 @@ for d in /sys/bus/pci/devices/*; do
   [ "$(cat "$d/vendor" 2>/dev/null)" = 0x10de ] || continue
   case "$(cat "$d/class" 2>/dev/null)" in 0x0300*|0x0302*) echo "gpu=${d##*/}";; esac
 done
+ask() { timeout -k 1 20 nvidia-smi --query-gpu="$1" --format=csv,noheader,nounits 2>/dev/null; }
+cards=$(ask name,memory.total,compute_cap) || cards=$(ask name,memory.total) &&
+  echo "$cards" | sed 's/^/card=/'
 for f in /run/stoker/engines/*.json; do
   [ -e "$f" ] && f=${f##*/} && echo "engine=${f%.json}"
 done
@@ -46,8 +49,19 @@ class Listener(Struct, frozen=True):
     program: str
 
 
+class Reported(Struct, frozen=True):
+    """A GPU as the driver reports it; memory in MiB, capability "9.0" (empty: not told)."""
+
+    name: str
+    memory: int
+    capability: str = ""
+
+
 class Bare(Struct, frozen=True, kw_only=True):
-    """A host as it is found. `free` maps a path to the bytes free where it lies or would lie."""
+    """A host as it is found. `free` maps a path to the bytes free where it lies or would lie.
+
+    `gpus` are PCI addresses; `cards` what a driver says of them, empty where none answers.
+    """
 
     os: str
     machine: str
@@ -58,6 +72,7 @@ class Bare(Struct, frozen=True, kw_only=True):
     known: bool = False
     curl: bool = True
     gpus: tuple[str, ...] = ()
+    cards: tuple[Reported, ...] = ()
     engines: tuple[str, ...] = ()
     listeners: tuple[Listener, ...] = ()
     free: dict[str, int] = {}
@@ -87,6 +102,7 @@ class BareHost(FactBase[Bare | None]):
             found.setdefault(key, []).append(value)
         listeners = (value.split(" ", 2) for value in found.get("listener", []))
         free = (value.split(" ", 1) for value in found.get("free", []))
+        cards = (value.split(", ") for value in found.get("card", []))
         return Bare(
             os=found["os"][0],
             machine=found["machine"][0],
@@ -97,6 +113,7 @@ class BareHost(FactBase[Bare | None]):
             known="known" in found,
             curl="curl" in found,
             gpus=tuple(found.get("gpu", [])),
+            cards=tuple(Reported(n, int(m), *more) for n, m, *more in cards if m.isdigit()),
             engines=tuple(found.get("engine", [])),
             listeners=tuple(Listener(int(p), unit, program) for p, unit, program in listeners),
             free={path: int(size) for size, path in free},

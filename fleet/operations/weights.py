@@ -1,6 +1,6 @@
-"""The weights of an engine: there, complete, and of the pinned commit."""
+"""The weights of an engine: there, complete, and of the pinned commits."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 
 from pyinfra import host
 from pyinfra.api import FactBase, QuoteString, StringCommand, operation
@@ -8,27 +8,44 @@ from pyinfra.api.hiddenvalue import HiddenValue
 from typing_extensions import override
 
 from agent.paths import weights_unit
+from fleet.operations.told import Told
 
-_COMPLETE = (
-    "from pathlib import Path; import sys; from agent.manifest import quick_fault; "
-    'print(quick_fault(Path(sys.argv[1]), code=sys.argv[2] == "code") or "complete")'
+# One line a directory of weights that must be looked at; the word at the end says that we could.
+_DOUBTS = (
+    "from pathlib import Path; import sys; from agent.manifest import doubt; "
+    'code = sys.argv[1] == "code"; '
+    'pairs = [place.split("=") for place in sys.argv[2:]]; '
+    "print(*filter(None, [doubt(Path(p), code=code, lock=k) for p, k in pairs]), "
+    '"looked", sep="\\n")'
 )
 
-# The unit removes the token when it ends; the trap is for a unit that does not start. What the
-# program said last was written for the operator.
+# The unit removes the token when it ends; the trap is for a unit that does not start. Its lines are
+# shown as they come; what it said last was written for the operator.
 _FETCH = r"""
-umask 077; directory=/run/stoker/secrets/$engine
-trap 'rm -rf "$directory"' EXIT HUP TERM
+umask 077; directory=/run/stoker/secrets/$engine; seen=$(mktemp -d)
+trap 'rm -rf "$directory" "$seen"' EXIT HUP TERM
 mkdir -p "$directory" && cat >"$directory/hf-token"
-systemctl start "$unit" 2>/dev/null && exit 0
-run=$(systemctl show -p InvocationID --value "$unit")
-journalctl -q -o cat -n 3 "_SYSTEMD_INVOCATION_ID=$run" >&2
-exit 1
+tell() {
+  run=$(systemctl show -p InvocationID --value "$unit")
+  journalctl -q -o cat --cursor-file="$seen/cursor" "_SYSTEMD_INVOCATION_ID=$run"
+}
+systemctl start "$unit" 2>/dev/null & start=$!
+while kill -0 "$start" 2>/dev/null; do
+  [ "$(systemctl show -p ActiveState --value "$unit")" = activating ] && tell
+  sleep 1
+done
+wait "$start"; code=$?
+journalctl --sync; tell
+exit "$code"
 """
 
 
 class WeightsComplete(FactBase[bool]):
-    """Tells whether the weights in `directory` are complete; `code` = with the model's own."""
+    """Tells whether all weights are complete and as locked.
+
+    `places` maps each directory to the digest of its lock entry (empty: not locked); `code` = with
+    the model's own Python files.
+    """
 
     @override
     @staticmethod
@@ -36,27 +53,28 @@ class WeightsComplete(FactBase[bool]):
         return False
 
     @override
-    def command(self, directory: str, code: bool) -> StringCommand:
+    def command(self, places: Mapping[str, str], code: bool) -> StringCommand:
+        pairs = [QuoteString(f"{path}={digest}") for path, digest in places.items()]
         return StringCommand(
-            "/opt/stoker/venv/bin/python -c", QuoteString(_COMPLETE), QuoteString(directory),
-            "code" if code else "weights", "2>/dev/null || true",
+            "/opt/stoker/venv/bin/python -c", QuoteString(_DOUBTS), "code" if code else "weights",
+            *pairs, "2>/dev/null || true",
         )  # fmt: skip
 
     @override
     def process(self, output: list[str]) -> bool:
-        return output == ["complete"]
+        return output == ["looked"]
 
 
 @operation()
 def weights(
-    engine: str, directory: str, *, code: bool, token: HiddenValue
+    engine: str, places: Mapping[str, str], *, code: bool, token: HiddenValue
 ) -> Generator[StringCommand]:
-    """Fetch the weights of `engine` into `directory`, unless they are complete.
+    """Fetch what `engine` serves into `places`, unless all is complete.
 
     The token is given on stdin into a file in memory, and lives as long as the fetch.
     """
-    if host.get_fact(WeightsComplete, directory=directory, code=code):
-        host.noop(f"the weights in {directory} are complete")
+    if host.get_fact(WeightsComplete, places=places, code=code):
+        host.noop(f"the weights of {engine} are complete")
         return
     names = ["engine=", QuoteString(engine), "; unit=", QuoteString(weights_unit(engine)), ";"]
-    yield StringCommand(*names, _FETCH, _separator="", _stdin=token.unmask() or "\n")
+    yield Told(*names, _FETCH, _separator="", _stdin=token.unmask() or "\n")

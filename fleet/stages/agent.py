@@ -7,12 +7,14 @@ from pyinfra.api.hiddenvalue import HiddenValue
 
 from agent.engines import ENGINES
 from agent.spec import HostSpec
+from fleet.disruption import Disruption
 from fleet.operations.file import file
 from fleet.operations.link import absent
 from fleet.operations.secret_file import secret_file
 from fleet.operations.units import unit_current, unit_known
 from fleet.render import render
 
+DISRUPTION = Disruption.NONE
 UNIT = "/etc/systemd/system/stoker-agent.service"
 ENGINE_UNIT = "/etc/systemd/system/stoker-engine@.service"
 RESET_UNIT = "/etc/systemd/system/stoker-reset@.service"

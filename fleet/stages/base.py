@@ -6,6 +6,7 @@ The program is laid here because the model stage needs it already (docs/adr/0001
 from pyinfra.api.deploy import deploy
 
 from agent.spec import HostSpec
+from fleet.disruption import Disruption
 from fleet.facts.bare import Bare
 from fleet.operations.directories import directories
 from fleet.operations.file import file
@@ -17,6 +18,7 @@ from fleet.operations.units import unit_up
 from fleet.operations.user import system_user
 from fleet.render import render
 
+DISRUPTION = Disruption.NONE
 PACKAGES = ["ca-certificates", "chrony", "cron", "curl", "gpg", "polkitd", "python3-venv"]
 SYSCTL = {
     "vm.swappiness": "1",  # swapping weights out is a latency cliff

@@ -3,12 +3,14 @@
 from pyinfra.api.deploy import deploy
 
 from agent.spec import HostSpec
+from fleet.disruption import Disruption
 from fleet.operations.file import file
 from fleet.operations.link import absent
 from fleet.operations.manifest import manifest
 from fleet.operations.units import unit_up
 from fleet.render import render
 
+DISRUPTION = Disruption.NONE
 CRON = "/etc/cron.d/stoker"
 
 

@@ -3,12 +3,15 @@
 from pyinfra.api.deploy import deploy
 
 from agent.spec import HostSpec
+from fleet.disruption import Disruption
 from fleet.distributions import DISTRIBUTIONS
 from fleet.facts.bare import Bare
 from fleet.operations.driver_loaded import driver_loaded
 from fleet.operations.packages import packages
 from fleet.operations.repository import repository
 from fleet.operations.units import unit_up
+
+DISRUPTION = Disruption.REBOOT  # a driver that is loaded is only replaced by a reboot
 
 
 @deploy("driver")

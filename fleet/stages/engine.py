@@ -6,7 +6,10 @@ from pyinfra.api.deploy import deploy
 from agent.spec import HostSpec
 from fleet import rollout, specs
 from fleet.applying import When
+from fleet.disruption import Disruption
 from fleet.operations.engines_current import engines_current
+
+DISRUPTION = Disruption.RESTART
 
 
 @deploy("engine")

@@ -7,6 +7,7 @@ from pyinfra.api.hiddenvalue import HiddenValue
 
 from agent.spec import HostSpec
 from fleet import gateway, keys
+from fleet.disruption import Disruption
 from fleet.operations.directories import directories
 from fleet.operations.file import file
 from fleet.operations.nginx_conf import nginx_conf
@@ -15,6 +16,7 @@ from fleet.operations.secret_file import secret_file
 from fleet.operations.units import unit_current, unit_known
 from fleet.render import render
 
+DISRUPTION = Disruption.NONE
 STAMP = "/run/stoker-nginx.sha256"
 DROP_IN = "/etc/systemd/system/nginx.service.d/stoker.conf"
 

@@ -4,33 +4,56 @@ from pyinfra import host
 from pyinfra.api.deploy import deploy
 from pyinfra.api.hiddenvalue import HiddenValue
 
-from agent.spec import HostSpec, weights_path
+from agent.engine_spec import folder
+from agent.errors import SpecError
+from agent.spec import EngineSpec, HostSpec
+from agent.weights import lock
+from agent.weights.lock import Locked
 from fleet import control_files
+from fleet.disruption import Disruption
+from fleet.errors import RefusedError
+from fleet.models import locked
 from fleet.operations.file import file
 from fleet.operations.units import unit_known
 from fleet.operations.weights import weights
 from fleet.render import render
 
+DISRUPTION = Disruption.NONE
 UNIT = "/etc/systemd/system/stoker-weights@.service"
+LOCK = f"/etc/stoker/{lock.NAME}"
 
 
 @deploy("model")
 def apply(spec: HostSpec) -> None:
     """Fetch what is missing."""
+    try:
+        entries = locked.of(spec)
+    except SpecError as error:
+        raise RefusedError([f"{spec.name}: {error}"]) from error
     deadline = spec.model.download_deadline
     file(
         name=f"place {UNIT}",
         path=UNIT,
         content=render("stoker-weights@.service", spec=spec),
     )
+    file(name=f"place {LOCK}", path=LOCK, content=lock.dump(entries))
     unit_known(name="read stoker-weights@.service", units=["stoker-weights@main.service"])
     token = HiddenValue(control_files.token(spec))
     for name, engine in host.loop(spec.engines.items()):
         weights(
             name=f"fetch the weights of {name}: {engine.model}",
             engine=name,
-            directory=weights_path(spec.model, engine),
+            places=places(spec.model.root, engine, entries),
             code=engine.trust_remote_code,
             token=token,
             _timeout=int(deadline) + 60,
         )
+
+
+def places(root: str, engine: EngineSpec, entries: tuple[Locked, ...]) -> dict[str, str]:
+    """Map the directories of what an engine serves to the digests of their lock entries. Pure."""
+    found = {}
+    for repo, commit in engine.repositories:
+        entry = lock.find(entries, repo, commit)
+        found[f"{root}/{folder(repo, commit)}"] = entry.digest if entry else ""
+    return found

@@ -17,38 +17,48 @@ from pyinfra.context import ctx_host
 
 from agent.spec import HostSpec, weights_path
 from fleet import control_files, fitness, hub_access, specs
+from fleet.disruption import Disruption
 from fleet.errors import RefusedError
 from fleet.facts.bare import Bare, BareHost
+from fleet.plan import foreseen
 
+DISRUPTION = Disruption.NONE
 AT_ONCE = 40  # hosts looked at in parallel
 
 _lock = Lock()
-_looked: WeakKeyDictionary[State, tuple[dict[str, Bare], list[str]]] = WeakKeyDictionary()
+_looked: WeakKeyDictionary[State, tuple[dict[str, Bare], dict[str, list[str]]]] = (
+    WeakKeyDictionary()
+)
 
 
 def apply(host: Host) -> Bare:
     """Return what was found on `host`; raise `RefusedError` when any host of the run is unfit."""
     state = host.state
-    with _lock:  # the first host looks at all of them, the others wait for its answer
-        if state not in _looked:
-            _looked[state] = _look_at_all(state)
-    found, problems = _looked[state]
-    if problems:
-        raise RefusedError(problems)
+    found, problems = look(state)
+    wanted = {host.name for host in state.inventory if state.is_host_in_limit(host)}
+    if wrong := [f"{name}: {s}" for name in problems.keys() & wanted for s in problems[name]]:
+        raise RefusedError(wrong)
     return found[host.name]
 
 
-def _look_at_all(state: State) -> tuple[dict[str, Bare], list[str]]:
+def look(state: State) -> tuple[dict[str, Bare], dict[str, list[str]]]:
+    """Return what was found on each host of the run, and what is in the way there; looks once."""
+    with _lock:  # the first host looks at all of them, the others wait for its answer
+        if state not in _looked:
+            _looked[state] = _look_at_all(state)
+    return _looked[state]
+
+
+def _look_at_all(state: State) -> tuple[dict[str, Bare], dict[str, list[str]]]:
     wanted = [host for host in state.inventory if state.is_host_in_limit(host)]
     here = [host for host in wanted if host in state.activated_hosts]
-    problems = [
-        f"{host.name}: cannot be reached over SSH (see above)"
-        for host in wanted
-        if host not in here
-    ]
+    problems = {
+        host.name: ["cannot be reached over SSH (see above)"] for host in wanted if host not in here
+    }
     found: dict[str, Bare] = {}
     for host, (bare, sentences) in zip(here, Pool(AT_ONCE).map(_look, here), strict=True):
-        problems += [f"{host.name}: {sentence}" for sentence in sentences]
+        if sentences:
+            problems[host.name] = sentences
         if bare is not None:
             found[host.name] = bare
     return found, problems
@@ -65,7 +75,11 @@ def _look(host: Host) -> tuple[Bare | None, list[str]]:
         return None, [f"cannot be looked at: {error or 'sudo wants a password'}"]
     if found is None:
         return None, ["cannot be looked at: see above"]
-    return found, [*fitness.problems(spec, found), *_hub(host, spec, found)]
+    return found, [
+        *fitness.problems(spec, found),
+        *foreseen.unfit(spec, found),
+        *_hub(host, spec, found),
+    ]
 
 
 def _hub(host: Host, spec: HostSpec, found: Bare) -> Iterator[str]:

@@ -4,6 +4,7 @@ from pyinfra import host
 from pyinfra.api.deploy import deploy
 
 from agent.spec import HostSpec
+from fleet.disruption import Disruption
 from fleet.distributions import DISTRIBUTIONS, DOCKER, TOOLKIT
 from fleet.facts.bare import Bare
 from fleet.operations.cdi import cdi_fresh
@@ -16,6 +17,7 @@ from fleet.operations.repository import repository
 from fleet.operations.units import unit_current, unit_known
 from fleet.render import render
 
+DISRUPTION = Disruption.NONE
 STAMP = "/run/stoker-docker.sha256"
 PULL_SECONDS = 2 * 3600
 DROP_IN = "/etc/systemd/system/docker.service.d/stoker.conf"

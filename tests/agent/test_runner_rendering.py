@@ -1,3 +1,5 @@
+import msgspec
+
 from agent.engines import ENGINES
 from agent.runner.rendering import settings
 from tests.agent.engines.examples import EXAMPLES, GPUS, WEIGHTS
@@ -44,6 +46,8 @@ def test_no_rights_and_bounds_on_everything() -> None:
 def test_one_supervisor_and_a_real_init() -> None:
     assert RENDERED["restart_policy"] == {"Name": "no"}
     assert RENDERED["init"] is True
+    bare = msgspec.structs.replace(CONTAINER, init=False)
+    assert settings(bare, "main", "0123", GPUS[:1])["init"] is False
 
 
 def test_can_be_found_again() -> None:

@@ -42,6 +42,23 @@ def test_round_trip() -> None:
             "(a branch moves, so none is accepted)",
         ),
         ("engine_kind", "x", "engine_kind = 'x': expected one of 'tgi', 'vllm', 'sglang'"),
+        (
+            "engine_memory_fraction",
+            1.5,
+            "engine_memory_fraction = 1.5: expected a share, more than 0 and at most 1",
+        ),
+        (
+            "engine_speculation_model",
+            "org/draft",
+            "engine_speculation_model = 'org/draft': expected ORGANISATION/NAME@COMMIT, the commit "
+            "in 40 hex digits",
+        ),
+        (
+            "engine_lora_adapters",
+            {"sql": "org/sql@main"},
+            "engine_lora_adapters = {'sql': 'org/sql@main'}: expected ORGANISATION/NAME@COMMIT, "
+            "the commit in 40 hex digits",
+        ),
         ("gateway_retry_after", "soon", "gateway_retry_after = 'soon': expected `int`, got `str`"),
         ("agent_tick", 0, "agent_tick = 0: expected `float` >= 0.1"),
         ("engines", [], 'engines = []: expected {"NAME": {"gpus": 2, …}, …}'),
@@ -166,6 +183,20 @@ def test_digest_changes_with_every_field() -> None:
     two = HostSpec.from_data("gpu-1", {**GOOD, "engine_max_total_tokens": 8193}).engines["main"]
     assert digest(one) != digest(two)
     assert digest(one) == digest(HostSpec.from_data("gpu-2", GOOD).engines["main"])
+
+
+def test_all_that_an_engine_needs_is_named_by_commit_and_once() -> None:
+    draft, sql = f"org/draft@{'d' * 40}", f"org/sql@{'e' * 40}"
+    data = {
+        **GOOD,
+        "engine_speculation_model": draft,
+        "engine_lora_adapters": {"a": sql, "b": sql, "c": draft},
+    }
+    assert HostSpec.from_data("gpu-1", data).engines["main"].repositories == (
+        ("org/name", "b" * 40),
+        ("org/draft", "d" * 40),
+        ("org/sql", "e" * 40),
+    )
 
 
 def test_weights_lie_by_commit() -> None:

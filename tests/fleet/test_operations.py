@@ -19,7 +19,6 @@ from fleet.operations.packages import packages
 from fleet.operations.repository import Repository, repository
 from fleet.operations.secret_file import secret_file
 from fleet.operations.units import unit_current, unit_known
-from fleet.operations.weights import WeightsComplete, weights
 from tests.fleet.samples import FakeHost, commands, spec
 
 CONTENT = "hello\n"
@@ -49,22 +48,6 @@ def test_a_secret_travels_on_stdin_alone() -> None:
     assert "s3cret" not in command.get_raw_value()
     assert "s3cret" not in repr(command)
     assert "umask 077" in command.get_raw_value()
-
-
-def test_the_token_travels_on_stdin_alone() -> None:
-    host = FakeHost({WeightsComplete: False})
-    token = HiddenValue("hf_t0ken")
-    [command] = commands(host, lambda: weights._inner("main", "/w", code=False, token=token))
-    assert command.connector_arguments["_stdin"] == "hf_t0ken"
-    assert "hf_t0ken" not in command.get_raw_value()
-
-
-def test_complete_weights_need_no_token() -> None:
-    host = FakeHost({WeightsComplete: True})
-    assert (
-        commands(host, lambda: weights._inner("main", "/w", code=False, token=HiddenValue("t")))
-        == []
-    )
 
 
 def test_only_what_is_missing_is_installed_and_only_what_is_free_is_held() -> None:

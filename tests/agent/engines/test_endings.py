@@ -119,7 +119,11 @@ def test_the_cause_wins_over_its_consequence(
     ("engine", "line", "words"),
     [
         ("vllm", "the estimated maximum model length is 6144. Try", "max_total_tokens to 6144"),
-        ("sglang", "Raise --mem-fraction-static above 0.773 (minimum", "static above 0.773 in"),
+        (
+            "sglang",
+            "Raise --mem-fraction-static above 0.773 (minimum",
+            "engine_memory_fraction above 0.773,",
+        ),
         ("tgi", "CUDA error: device-side assert triggered", "CUDA error: device-side assert"),
     ],
 )

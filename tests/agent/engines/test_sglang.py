@@ -4,7 +4,7 @@ import pytest
 
 from agent.engines.base import Load
 from agent.engines.sglang import Sglang
-from tests.agent.engines.examples import GPUS, WEIGHTS, engine
+from tests.agent.engines.examples import EXAMPLES, GPUS, WEIGHTS, engine
 
 SAMPLE = (Path(__file__).parent / "samples" / "sglang.txt").read_text()
 
@@ -120,21 +120,15 @@ def test_the_stop_deadline_is_ours() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"gpus": 0}, "on GPUs only"),
-        ({"quantize": "eetq"}, "'fp8'"),
-        ({"quantize": "fp8_per_tensor"}, "'fp8'"),
-        ({"extra_args": ("--tp", "4")}, "engine_gpus"),
-        ({"extra_args": ("--context_length=9",)}, "engine_max_total_tokens"),
-        ({"extra_args": ("--max-total-tokens", "9")}, "--mem-fraction-static"),
-        ({"extra_args": ("--gpu-memory-utilization", "0.9")}, "--mem-fraction-static"),
-        ({"extra_args": ("--admin-api-key", "x")}, "secret"),
-    ],
+    ("name", "steps", "tokens"), [("ngram", None, "8"), ("draft", "4", "5"), ("mtp", "1", "2")]
 )
-def test_what_sglang_cannot_do_is_said(changes: dict[str, object], words: str) -> None:
-    [fault] = Sglang().faults(engine("sglang", **changes))
-    assert words in fault
+def test_n_guesses_are_n_plus_one_tokens(name: str, steps: str | None, tokens: str) -> None:
+    command = Sglang().container(EXAMPLES[f"sglang-{name}"], WEIGHTS, GPUS).command
+    assert command[command.index("--speculative-num-draft-tokens") + 1] == tokens
+    if steps is None:
+        assert "--speculative-num-steps" not in command
+    else:
+        assert command[command.index("--speculative-num-steps") + 1] == steps
 
 
 def test_the_probe_asks_for_the_served_name() -> None:

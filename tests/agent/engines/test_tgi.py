@@ -2,11 +2,12 @@ from pathlib import Path
 
 import pytest
 
+from agent.engines import arguments
 from agent.engines.base import Load
 from agent.engines.tgi import Tgi
-from agent.engines.tgi_tables import KNOWN
-from tests.agent.engines.examples import EXAMPLES, GPUS, WEIGHTS, engine
-from tests.sandbox.engine_sim.dialects.tgi.flag_table import load_flags
+from agent.engines.tgi_flags import PROGRAM
+from tests.agent.engines.examples import GPUS, TGI, WEIGHTS, engine, gpus
+from tests.sandbox.engine_sim.dialects.tgi.flag_table import CHOICES, load_flags
 from tests.sandbox.engine_sim.dialects.tgi.flags import parse
 
 SAMPLE = (Path(__file__).parent / "samples" / "tgi.txt").read_text()
@@ -28,24 +29,6 @@ def test_shards_over_the_gpus_that_it_gets() -> None:
     assert command[command.index("--num-shard") + 1] == "2"
 
 
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"quantize": "fp8_per_tensor"}, "fp8_per_tensor"),
-        ({"quantize": "fp8", "gpus": 0}, "needs a GPU"),
-        ({"quantize": "fp8", "dtype": "float16"}, "leave dtype at 'auto'"),
-        ({"extra_args": ("--draft-model-id", "x")}, "--speculate"),
-        ({"extra_args": ("--gpu-memory-utilization=0.9",)}, "--cuda-memory-fraction"),
-        ({"extra_args": ("--max-input-length", "9")}, "engine_max_input_tokens"),
-        ({"extra_args": ("--cuda-graph", "0")}, "did you mean --cuda-graphs?"),
-        ({"extra_args": ("--otlp-service-name", "a b")}, "splits arguments at spaces"),
-    ],
-)
-def test_what_tgi_cannot_do_is_said(changes: dict[str, object], words: str) -> None:
-    [fault] = Tgi().faults(engine("tgi", **changes))
-    assert words in fault
-
-
 def test_bitsandbytes_goes_with_a_dtype() -> None:
     assert Tgi().faults(engine("tgi", quantize="bitsandbytes-nf4", dtype="float16")) == []
 
@@ -54,15 +37,37 @@ def test_the_stop_deadline_covers_router_and_shards() -> None:
     assert Tgi().stop_deadline(engine("tgi", drain_deadline=90)) == 195
 
 
-@pytest.mark.parametrize("name", [name for name in EXAMPLES if name.startswith("tgi")])
+@pytest.mark.parametrize("name", TGI)
 def test_the_launchers_own_grammar_takes_the_command(name: str) -> None:
-    spec = EXAMPLES[name]
-    flags = parse(Tgi().container(spec, WEIGHTS, GPUS[: spec.gpus]).command, {})
+    spec = TGI[name]
+    flags = parse(Tgi().container(spec, WEIGHTS, gpus(spec)).command, {})
     assert flags.text("model_id") == "/model"
     assert flags.count("max_total_tokens") == spec.max_total_tokens
     assert flags.on("json_output")
 
 
+@pytest.mark.parametrize("name", TGI)
+def test_the_table_of_flags_takes_the_command(name: str) -> None:
+    spec = TGI[name]
+    free = PROGRAM._replace(owned={}, wrong={})
+    command = Tgi().container(spec, WEIGHTS, gpus(spec)).command
+    assert list(arguments.faults(command, free)) == []
+    assert len(list(arguments.faults([*command, "--draft-model-id", "x"], free))) == 1
+
+
 def test_knows_every_flag_of_the_launcher() -> None:
-    names = {flag.name for flag in load_flags()} - {"--help", "--version"}
-    assert names == KNOWN
+    names = {flag.name: flag for flag in load_flags() if flag.name not in {"--help", "--version"}}
+    assert {flag.name for flag in PROGRAM.flags.values()} == set(names)
+    for flag in PROGRAM.flags.values():
+        launchers = names[flag.name]
+        assert flag.env == (launchers.env or "")
+        assert (flag.kind == "switch") == launchers.is_switch
+        assert flag.choices == CHOICES.get(flag.name, ())
+
+
+def test_prefix_caching_is_said_by_a_variable() -> None:
+    said = [
+        Tgi().container(engine("tgi", prefix_caching=on), WEIGHTS, GPUS).environment
+        for on in (None, True, False)
+    ]
+    assert [one.get("PREFIX_CACHING") for one in said] == [None, "1", "0"]

@@ -1,10 +1,9 @@
+import json
 from pathlib import Path
-
-import pytest
 
 from agent.engines.base import Load
 from agent.engines.vllm import Vllm
-from tests.agent.engines.examples import GPUS, WEIGHTS, engine
+from tests.agent.engines.examples import EXAMPLES, GPUS, WEIGHTS, engine
 
 SAMPLE = (Path(__file__).parent / "samples" / "vllm.txt").read_text()
 
@@ -40,20 +39,13 @@ def test_the_cpu_build_gets_its_own_variables_and_only_that() -> None:
     assert cpu.command == gpu.command
 
 
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"quantize": "eetq"}, "fp8_per_tensor"),
-        ({"quantize": "bitsandbytes"}, "plugin"),
-        ({"extra_args": ("--cuda-memory-fraction", "0.9")}, "--gpu-memory-utilization"),
-        ({"extra_args": ("--max_model_len=9",)}, "engine_max_total_tokens"),
-        ({"extra_args": ("-tp", "4")}, "engine_gpus"),
-        ({"extra_args": ("--disable-log-stats",)}, "metrics"),
-    ],
-)
-def test_what_vllm_cannot_do_is_said(changes: dict[str, object], words: str) -> None:
-    [fault] = Vllm().faults(engine("vllm", **changes))
-    assert words in fault
+def test_the_speculative_config_is_json_of_local_paths() -> None:
+    command = Vllm().container(EXAMPLES["vllm-draft"], WEIGHTS, GPUS).command
+    assert json.loads(command[command.index("--speculative-config") + 1]) == {
+        "method": "draft_model",
+        "model": "/draft",
+        "num_speculative_tokens": 5,
+    }
 
 
 def test_the_probe_asks_for_the_served_name() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 from aiohttp import web
@@ -38,6 +39,7 @@ class Hub:
                 web.get(_MODEL + "/revision/{revision}", self._model_info),
                 web.get(_MODEL + "/auth-check", self._auth_check),
                 web.get(_MODEL + "/refs", self._refs),
+                web.get(_MODEL + "/xet-read-token/{revision}", self._xet_token),
                 web.get(_MODEL + "/tree/{revision}", self._tree),
                 web.get(_MODEL + "/tree/{revision}/{folder:.+}", self._tree),
                 web.get(_FILE, self._resolve),  # aiohttp adds HEAD
@@ -92,6 +94,15 @@ class Hub:
         main = {"name": "main", "ref": "refs/heads/main", "targetCommit": model.commit}
         return web.json_response({"branches": [main], "converts": [], "tags": []})
 
+    async def _xet_token(self, request: web.Request) -> web.Response:
+        await self._model(request, content=True)
+        headers = {
+            "X-Xet-Access-Token": "sandbox",
+            "X-Xet-Cas-Url": "http://127.0.0.1:9",
+            "X-Xet-Token-Expiration": str(int(time.time()) + 3600),
+        }
+        return web.json_response({}, headers=headers)
+
     async def _tree(self, request: web.Request) -> web.Response:
         model = await self._model(request)
         folder = request.match_info.get("folder", "")
@@ -122,6 +133,9 @@ class Hub:
         }
         if file.sha256:
             headers |= {"X-Linked-ETag": f'"{file.sha256}"', "X-Linked-Size": str(file.size)}
+        if file.sha256 and model.settings.xet:
+            route = request.url.origin() / f"api/models/{model.id}/xet-read-token/{model.commit}"
+            headers |= {"X-Xet-Hash": file.sha256, "X-Xet-Refresh-Route": str(route)}
         if request.method == "HEAD":
             return web.Response(headers={**headers, "Content-Length": str(file.size)})
         fault = self.control.faults.take(request.path, BODY_KINDS)

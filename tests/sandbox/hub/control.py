@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from .errors import HubError
-from .faults import STATUS, Fault, Faults
+from .faults import SILENT, STATUS, Fault, Faults
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -32,7 +33,7 @@ class Control:
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
-        """Log each request of a client, answer a `status` fault, turn errors into answers."""
+        """Log each request of a client, play faults that need no file, turn errors into answers."""
         if request.path.startswith("/_sim/") or request.path == "/status":
             return await handler(request)
         entry = {
@@ -43,8 +44,8 @@ class Control:
         }
         self.log.append(entry)
         try:
-            if fault := self.faults.take(request.path, (STATUS,)):
-                response: web.StreamResponse = _status_fault(fault)
+            if fault := self.faults.take(request.path, (STATUS, SILENT)):
+                response: web.StreamResponse = await _instead(fault)
             else:
                 response = await handler(request)
         except HubError as error:
@@ -77,7 +78,9 @@ class Control:
         return web.json_response({})
 
 
-def _status_fault(fault: Fault) -> web.Response:
+async def _instead(fault: Fault) -> web.Response:
+    if fault.kind == SILENT:
+        await asyncio.sleep(3600)  # until the client hangs up
     headers = {"Retry-After": str(fault.retry_after)} if fault.status in (429, 503) else {}
     body = {"error": f"simulated {fault.status}"}
     return web.json_response(body, status=fault.status, headers=headers)

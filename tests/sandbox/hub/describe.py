@@ -53,6 +53,8 @@ def safetensors_header(path: Path) -> dict[str, Any]:
     """A safetensors file's JSON header: 8 bytes little-endian length, then that much JSON."""
     with path.open("rb") as stream:
         (length,) = struct.unpack("<Q", stream.read(8))
+        if length > path.stat().st_size:
+            raise ValueError(f"{path}: a header of {length} bytes")
         header: dict[str, Any] = json.loads(stream.read(length))
     return header
 
@@ -81,12 +83,19 @@ def _tree_entry(file: File) -> dict[str, Any]:
 
 
 def _parameters(repo: Repo) -> dict[str, int]:
-    """Number of parameters for each data type, from the headers of the safetensors files."""
+    """Number of parameters for each data type, from the headers; none if one is no safetensors."""
     counts: dict[str, int] = {}
-    for file in repo.files:
-        if file.path.endswith(".safetensors"):
-            for name, tensor in safetensors_header(file.source).items():
-                if name != "__metadata__":
-                    size = math.prod(tensor["shape"])
-                    counts[tensor["dtype"]] = counts.get(tensor["dtype"], 0) + size
+    try:
+        headers = [
+            safetensors_header(file.source)
+            for file in repo.files
+            if file.path.endswith(".safetensors")
+        ]
+    except (ValueError, struct.error):
+        return {}
+    for header in headers:
+        for name, tensor in header.items():
+            if name != "__metadata__":
+                size = math.prod(tensor["shape"])
+                counts[tensor["dtype"]] = counts.get(tensor["dtype"], 0) + size
     return counts

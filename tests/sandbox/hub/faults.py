@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-STATUS, TRUNCATE, SLOW, RESET = "status", "truncate", "slow", "reset"
-KINDS = (STATUS, TRUNCATE, SLOW, RESET)
+STATUS, SILENT, TRUNCATE, SLOW, RESET = "status", "silent", "truncate", "slow", "reset"
+KINDS = (STATUS, SILENT, TRUNCATE, SLOW, RESET)
 BODY_KINDS = (TRUNCATE, SLOW, RESET)
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault. `status` answers at once; the others spoil the body of a file's GET.
+    """One fault. `status` answers at once, `silent` never; the others spoil a file's GET.
 
     `truncate` ends the connection in order half way, `reset` with a TCP reset, `slow` sends
     `bytes_per_second`. A fault hits the next `times` requests whose path contains `path_contains`.

@@ -16,11 +16,15 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class Settings:
-    """What `repo.json` may say about a model; everything defaults to a public one."""
+    """What `repo.json` may say about a model; everything defaults to a public one.
+
+    `xet`: its large files are in Xet storage, which nobody can reach from here.
+    """
 
     gated: bool = False
     private: bool = False
     disabled: bool = False
+    xet: bool = False
 
     @classmethod
     def load(cls, directory: Path) -> Settings:

@@ -1,0 +1,15 @@
+"""`stoker plan`: what a deploy would do, for each host, before it does any of it.
+
+document    the plan as values: what `--json` prints
+stages      the disruption that each stage declares
+changes     what would change, and what follows from it: pure
+memory      does each engine fit, and what does the memory go to: pure
+strategy    how an engine is changed: rolling, blue/green or swap: pure
+gap         for how long nobody answers: pure
+hosts       all of these together, for one host: pure
+known       what is known of a checkpoint: the edge to cache, directory and Hub
+foreseen    what validation refuses by it
+dry         what the hosts answer: the edge to pyinfra
+text        the plan in words
+command     `stoker plan`
+"""

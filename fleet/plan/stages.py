@@ -1,0 +1,19 @@
+"""The disruption that each stage declares, in the order of `deploy.py`."""
+
+from fleet.disruption import Disruption
+from fleet.stages import (
+    agent,
+    base,
+    drift,
+    driver,
+    engine,
+    gateway,
+    model,
+    preflight,
+    runtime,
+)
+
+DISRUPTIONS: dict[str, Disruption] = {
+    module.__name__.rpartition(".")[2]: module.DISRUPTION
+    for module in (preflight, base, driver, runtime, model, gateway, agent, engine, drift)
+}

@@ -1,0 +1,56 @@
+"""How an engine is changed: rolling over hosts, blue/green beside itself, or swapped. Pure."""
+
+from collections.abc import Collection, Sequence
+
+from agent.spec import EngineSpec
+from fleet.plan.document import Memory, Strategy
+
+# What the engine stage carries out; of what it does not, the plan says so and the engine is swapped.
+CARRIED_OUT = frozenset({"rolling", "swap"})
+
+
+def choose(
+    engine: EngineSpec,
+    others: Sequence[str],
+    free: int,
+    memory: Memory | None,
+    able: Collection[str] = CARRIED_OUT,
+) -> Strategy:
+    """Choose by facts: `others` = hosts that serve the same model, `free` = GPUs of no engine."""
+    if others:
+        hosts = ", ".join(others)
+        goes_on = "goes on serving" if len(others) == 1 else "go on serving"
+        return Strategy(
+            kind="rolling",
+            reason="OtherHostsServe",
+            message=f"hosts of this model change one at a time; meanwhile {hosts} {goes_on}",
+        )
+    where = _second(engine, free, memory)
+    if where is None:
+        gpus = f"{free} GPU(s) are free, {engine.gpus} are needed" if engine.gpus else "it has none"
+        return Strategy(
+            kind="swap",
+            reason="NoRoomForSecond",
+            message=f"no other host serves this model, and a second copy does not fit: {gpus}",
+        )
+    if "blue/green" not in able:
+        return Strategy(
+            kind="swap",
+            reason="SecondNotCarriedOut",
+            message=f"no other host serves this model; a second copy would fit {where}, but a "
+            "deploy does not start one yet",
+        )
+    return Strategy(
+        kind="blue/green",
+        reason="SecondFits",
+        message=f"a second copy fits {where}: it serves before the old one stops",
+    )
+
+
+def _second(engine: EngineSpec, free: int, memory: Memory | None) -> str | None:
+    """Say where a second copy would fit; None when nowhere."""
+    if engine.gpus and free >= engine.gpus:
+        return f"on {free} free GPU(s)"
+    if memory is not None and memory.parts and 2 * memory.taken <= memory.total:
+        return "beside it on the same GPU(s)"
+    return None
