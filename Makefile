@@ -21,6 +21,9 @@ setup: .venv/.stamp  ## make .venv from the hash-pinned lock
 	@echo "setting up .venv (about a minute)"
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@printf '#!/bin/sh\nPYTHONPATH=%s exec %s/.venv/bin/python -m fleet.cli "$$@"\n' \
+		"$(CURDIR)" "$(CURDIR)" >$(BIN)/stoker
+	@chmod +x $(BIN)/stoker
 	@touch $@
 
 check: setup  ## format, lint, strict types, unit tests; under a minute

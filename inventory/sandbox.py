@@ -43,6 +43,7 @@ def _common(host: dict[str, _Any]) -> dict[str, _Any]:
         "runtime_daemon": {"default-ulimits": None},
         "model_hub": _depot["hub"],
         "model_token_file": str(_directory / "hf-token"),
+        "model_lock_file": str(_directory / "models.lock"),
         "gateway_server_name": f"{host['name']}.sandbox",
         "gateway_tls_cert_file": str(_directory / "tls" / f"{host['name']}.crt"),
         "gateway_tls_key_file": str(_directory / "tls" / f"{host['name']}.key"),
@@ -79,7 +80,8 @@ def _real(host: dict[str, _Any]) -> dict[str, _Any]:
         "engine_max_input_tokens": 1024,
         "engine_max_total_tokens": 2048,
         "engine_dtype": "bfloat16",
-        "engine_extra_args": ("--enforce-eager", "--max-num-seqs", "8"),
+        "engine_max_running_requests": 8,
+        "engine_extra_args": ("--enforce-eager",),
         "engine_environment": {
             "VLLM_CPU_KVCACHE_SPACE": "1",
             "VLLM_CPU_OMP_THREADS_BIND": "nobind",

@@ -80,24 +80,22 @@ def _of(engine: EngineSpec, tp: int, flags: Mapping[str, str]) -> Wish:
     def number(*names: str) -> int | None:
         return next((int(flags[name]) for name in names if name in flags), None)
 
-    fractions = ("--gpu-memory-utilization", "--mem-fraction-static", "--cuda-memory-fraction")
-    fraction = next((float(flags[name]) for name in fractions if name in flags), None)
-    pp = number("--pipeline-parallel-size", "--pp-size") or 1
+    ranks = engine.pipeline_parallel * engine.data_parallel
     eager = flags.get("--cuda-graphs") == "0" or "disabled" in flags.get(
         "--cuda-graph-backend-decode", ""
     )
     return Wish(
         engine=engine.kind,
         version=CURRENT[engine.kind],
-        tp=max(1, tp // pp),
-        pp=pp,
+        tp=max(1, tp // ranks),
+        pp=engine.pipeline_parallel,
         context=engine.max_total_tokens,
         prefill=engine.max_batch_prefill_tokens,
-        sequences=number("--max-num-seqs", "--max-running-requests"),
+        sequences=engine.max_running_requests,
         dtype=engine.dtype,
         quantize=engine.quantize,
-        kv_dtype=flags.get("--kv-cache-dtype", "auto"),
-        fraction=fraction,
+        kv_dtype=engine.kv_cache_dtype,
+        fraction=engine.memory_fraction,
         wiggle=float(engine.environment.get("TGI_WIGGLE_ROOM", 0.9)),
         graphs=not eager and "--enforce-eager" not in flags,
         expert_parallel="--enable-expert-parallel" in flags or (number("--ep-size") or 1) > 1,

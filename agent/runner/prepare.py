@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from agent import manifest, shrink
+from agent.engine_spec import folder
 from agent.engines import ENGINES
 from agent.engines.base import Ending
 from agent.errors import SourceError, StokerError
@@ -74,13 +75,14 @@ class Preparation:
                 return
 
     def _weights(self) -> str:
-        directory = Path(weights_path(self._spec.model, self._engine))
-        if fault := manifest.quick_fault(directory, code=self._engine.trust_remote_code):
-            message = f"{fault}; run stoker-weights@{self._name}.service"
-            raise CannotStartError(
-                Ending(kind=ExitClass.CONFIG, reason="WeightsMissing", message=message)
-            )
-        return str(directory)
+        root, code = Path(self._spec.model.root), self._engine.trust_remote_code
+        for repository, commit in self._engine.repositories:
+            if fault := manifest.quick_fault(root / folder(repository, commit), code=code):
+                message = f"{fault}; run stoker-weights@{self._name}.service"
+                raise CannotStartError(
+                    Ending(kind=ExitClass.CONFIG, reason="WeightsMissing", message=message)
+                )
+        return weights_path(self._spec.model, self._engine)
 
     def _image(self) -> None:
         if self._dockerd.has_image(self._engine.image):

@@ -59,6 +59,11 @@ def apply(spec: HostSpec, found: Bare) -> None:
         path="/usr/local/bin/stokerctl",
         target="/opt/stoker/venv/bin/stokerctl",
     )
+    link(
+        name="link /usr/local/bin/stoker-weights",
+        path="/usr/local/bin/stoker-weights",
+        target="/opt/stoker/venv/bin/stoker-weights",
+    )
     file(
         name="place /etc/stoker/host.json",
         path="/etc/stoker/host.json",

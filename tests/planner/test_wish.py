@@ -27,16 +27,17 @@ def engine(**changes: Any) -> EngineSpec:
         ({"max_concurrent_requests": 500}, 2, {"tp": 2, "concurrency": 1}),
         ({"max_batch_prefill_tokens": 2048}, 1, {"prefill": 2048}),
         ({"quantize": "fp8", "dtype": "float16"}, 1, {"quantize": "fp8", "dtype": "float16"}),
-        ({"extra_args": ("--gpu-memory-utilization", "0.85")}, 1, {"fraction": 0.85}),
-        ({"extra_args": ("--gpu-memory-utilization=0.85",)}, 1, {"fraction": 0.85}),
-        ({"extra_args": ("--max_num_seqs", "64")}, 1, {"sequences": 64}),
-        ({"extra_args": ("--kv-cache-dtype", "fp8")}, 1, {"kv_dtype": "fp8"}),
+        ({"memory_fraction": 0.85}, 1, {"fraction": 0.85}),
+        ({"max_running_requests": 64}, 1, {"sequences": 64}),
+        ({"kv_cache_dtype": "fp8"}, 1, {"kv_dtype": "fp8"}),
         ({"extra_args": ("--enforce-eager",)}, 1, {"graphs": False}),
         ({"extra_args": ("--enable-expert-parallel", "--enforce-eager")}, 1, {"graphs": False}),
         ({"extra_args": ("--enable-expert-parallel",)}, 1, {"expert_parallel": True}),
-        ({"extra_args": ("--pipeline-parallel-size", "2")}, 8, {"tp": 4, "pp": 2, "gpus": 8}),
+        ({"extra_args": ("--ep-size=2",), "kind": "sglang"}, 1, {"expert_parallel": True}),
+        ({"pipeline_parallel": 2}, 8, {"tp": 4, "pp": 2, "gpus": 8}),
+        ({"data_parallel": 2}, 8, {"tp": 4, "pp": 1}),
         (
-            {"kind": "sglang", "extra_args": ("--mem-fraction-static", "0.8")},
+            {"kind": "sglang", "memory_fraction": 0.8},
             1,
             {"engine": "sglang", "fraction": 0.8, "version": Version(major=0, minor=5, patch=23)},
         ),
@@ -60,7 +61,7 @@ def test_a_spec_becomes_a_wish(changes: dict[str, Any], tp: int, expected: dict[
 
 def test_a_number_that_is_none_is_said_so() -> None:
     with pytest.raises(SpecError, match=r"extra_args: .*'much'"):
-        of(engine(extra_args=("--gpu-memory-utilization", "much")), 1)
+        of(engine(extra_args=("--ep-size", "much")), 1)
 
 
 @pytest.mark.parametrize(
