@@ -13,10 +13,11 @@ from collections.abc import Sequence
 from agent.errors import StokerError
 from fleet.command import Command, WrongUseError
 from fleet.models import command as models
+from fleet.plan import command as plan
 
 __all__ = ["pyinfra_cli"]
 
-COMMANDS: tuple[Command, ...] = (models.COMMAND,)
+COMMANDS: tuple[Command, ...] = (models.COMMAND, plan.COMMAND)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -32,7 +32,7 @@ def stages(
     """Return the stages that have something to do, in order.
 
     `acts` = what happens to each engine: the stage of engines is told by them, since "start" and
-    "roll" are one act seen twice. `serves` = an engine runs there; without one nothing is disrupted.
+    "roll" are one act seen twice. `serves` = an engine runs there: else nothing is disrupted.
     """
     found: list[StagePlan] = []
     changed: list[str] = []

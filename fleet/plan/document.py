@@ -148,6 +148,4 @@ def plan(
         verdict = "changes"
     if refused or any(host.problems for host in hosts):
         verdict = "refused"
-    return Plan(
-        inventory=inventory, offline=offline, verdict=verdict, refused=refused, hosts=hosts
-    )
+    return Plan(inventory=inventory, offline=offline, verdict=verdict, refused=refused, hosts=hosts)

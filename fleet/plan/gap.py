@@ -2,65 +2,44 @@
 
 from agent.spec import EngineSpec
 from agent.weights.plan import amount
-from fleet.plan.document import Act, Gap, Memory, Strategy
+from fleet.plan.document import Gap, Strategy
 
-# Bytes a second, assumed: a local NVMe disk of a rented host, and 16 lanes of PCIe 4.
+# Bytes a second, assumed: a local NVMe disk of a rented host. The way on to the GPUs, 16 lanes of
+# PCIe 4 for each, is more than ten times as wide, so it does not count.
 DISK = 2e9
-BUS = 25e9
 
 
-def load(weights: int, per_gpu: int) -> float:
-    """Return the seconds to bring weights from the disk to the GPUs: the slower of the two ways."""
-    return max(weights / DISK, per_gpu / BUS)
+def estimate(engine: EngineSpec, strategy: Strategy | None, weights: int | None) -> Gap:
+    """Estimate; `weights` = bytes of the files, None = not known.
 
-
-def estimate(
-    engine: EngineSpec,
-    act: Act | None,
-    strategy: Strategy,
-    weights: int | None,
-    memory: Memory | None,
-) -> Gap:
-    """Estimate; `weights` = bytes of the files, None = not known."""
-    seconds = None if weights is None else load(weights, _per_gpu(weights, memory, engine))
-    drain = 0.0 if act == "start" else engine.drain_deadline
-    felt = act != "start" and strategy.kind == "swap"
+    `strategy` None = nothing serves yet, so there is nothing to interrupt.
+    """
+    seconds = None if weights is None else weights / DISK
     return Gap(
-        drain_at_most=drain,
+        drain_at_most=engine.drain_deadline if strategy else 0.0,
         load=None if seconds is None else round(seconds, 1),
-        felt=felt,
-        message=_message(act, strategy, weights, seconds, drain),
+        felt=strategy is not None and strategy.kind == "swap",
+        message=_message(engine, strategy, _loading(weights, seconds)),
     )
 
 
-def _per_gpu(weights: int, memory: Memory | None, engine: EngineSpec) -> int:
-    if memory is not None:
-        for part in memory.parts:
-            if part.name == "weights":
-                return part.bytes
-    return weights // max(1, engine.gpus)
-
-
-def _message(
-    act: Act | None, strategy: Strategy, weights: int | None, seconds: float | None, drain: float
-) -> str:
+def _loading(weights: int | None, seconds: float | None) -> str:
     if weights is None or seconds is None:
-        loading = "the time to load the weights, whose size is not known"
-    else:
-        loading = (
-            f"about {_rounded(seconds)} to load {amount(weights)} "
-            f"(estimate: {DISK / 1e9:.0f} GB/s from disk)"
-        )
-    loading = f"{loading}, then the engine's own warm-up"
-    if act == "start":
-        return f"none: it does not serve yet; it will after {loading}"
-    ends = f"requests in flight finish (at most {drain:.0f} s), then {loading}"
-    if strategy.kind == "rolling":
-        return f"none while the others serve; this host is out as long as {ends}"
+        return "the time to load the weights, whose size is not known, and the engine's warm-up"
+    time = f"{seconds:.0f} s" if seconds >= 1 else "a second"
+    rate = f"{DISK / 1e9:.0f} GB/s"
+    return (
+        f"about {time} to load {amount(weights)} (estimated at {rate} from the disk) and the "
+        "engine's warm-up"
+    )
+
+
+def _message(engine: EngineSpec, strategy: Strategy | None, loading: str) -> str:
+    if strategy is None:
+        return f"none, for it does not serve yet; it will after {loading}"
     if strategy.kind == "blue/green":
         return f"none: the old one serves until the new one does, after {loading}"
-    return f"nobody serves this model as long as {ends}"
-
-
-def _rounded(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds >= 1 else "a second"
+    drain = f"at most {engine.drain_deadline:.0f} s to finish what is in flight, then {loading}"
+    if strategy.kind == "rolling":
+        return f"none while others serve; this host is out for {drain}"
+    return f"nobody serves this model for {drain}"

@@ -1,4 +1,4 @@
-"""What is known of a checkpoint, and from where: the cache, a directory on this machine, the Hub."""
+"""What is known of a checkpoint: from the cache, a directory on this machine, or the Hub."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -32,7 +32,13 @@ class Known(Value, frozen=True, kw_only=True):
 
 
 def gather(
-    specs: Iterable[HostSpec], directory: Path, say: Say, pause: Pause, *, offline: bool
+    specs: Iterable[HostSpec],
+    directory: Path,
+    say: Say,
+    pause: Pause,
+    *,
+    offline: bool,
+    cache: Path = metadata.KEPT,
 ) -> Known:
     """Find out about every model that an engine with GPUs serves; ask the Hub unless `offline`."""
     hosts = list(specs)
@@ -43,7 +49,9 @@ def gather(
         if key not in on_gpus or key in found:
             continue
         try:
-            made = kept(*key) or local(directory, one.repo) or _asked(one, say, pause, offline)
+            made = kept(*key, cache) or local(directory, one.repo)
+            if made is None and not offline:
+                made = _ask(one, say, pause, cache)
         except (ActionError, SourceError, SpecError) as error:
             problems[key] = str(error)
             continue
@@ -58,9 +66,9 @@ def gather(
 
 
 @lru_cache(maxsize=64)
-def kept(repo: str, commit: str, directory: Path = metadata.KEPT) -> Checkpoint | None:
+def kept(repo: str, commit: str, cache: Path = metadata.KEPT) -> Checkpoint | None:
     """Return what was once read from the Hub; None when it was not. A commit never changes."""
-    path = directory / f"{folder(repo, commit)}.json"
+    path = cache / f"{folder(repo, commit)}.json"
     try:
         return msgspec.json.decode(path.read_bytes(), type=Metadata).checkpoint
     except (OSError, msgspec.DecodeError):
@@ -83,9 +91,7 @@ def local(directory: Path, repo: str) -> Checkpoint | None:
         raise SourceError(f"{place / 'config.json'}: {error}") from error
 
 
-def _asked(one: Wanted, say: Say, pause: Pause, offline: bool) -> Checkpoint | None:  # noqa: FBT001
-    if offline:
-        return None
+def _ask(one: Wanted, say: Say, pause: Pause, cache: Path) -> Checkpoint:
     token = one.token
     asked = Asked(hub=one.hub, repo=one.repo, commit=one.commit, token=token is not None)
-    return metadata.read(asked, token, say=say, pause=pause).checkpoint
+    return metadata.read(asked, token, say=say, pause=pause, kept=cache).checkpoint

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from agent.spec import EngineSpec
 from fleet.plan.document import Memory, Strategy
 
-# What the engine stage carries out; of what it does not, the plan says so and the engine is swapped.
+# What the engine stage carries out. Of what it does not, the plan says that it would be possible.
 CARRIED_OUT = frozenset({"rolling", "swap"})
 
 
@@ -18,12 +18,10 @@ def choose(
 ) -> Strategy:
     """Choose by facts: `others` = hosts that serve the same model, `free` = GPUs of no engine."""
     if others:
-        hosts = ", ".join(others)
-        goes_on = "goes on serving" if len(others) == 1 else "go on serving"
         return Strategy(
             kind="rolling",
             reason="OtherHostsServe",
-            message=f"hosts of this model change one at a time; meanwhile {hosts} {goes_on}",
+            message=f"{len(others) + 1} hosts serve this model and change one at a time",
         )
     where = _second(engine, free, memory)
     if where is None:

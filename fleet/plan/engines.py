@@ -1,0 +1,85 @@
+"""The plan of one engine: what happens to it, how, and whether it fits. Pure."""
+
+from collections.abc import Sequence
+
+from agent.errors import SpecError
+from agent.planner.card import Card
+from agent.spec import EngineSpec, HostSpec, digest
+from agent.weights.lock import Locked
+from fleet import applying
+from fleet.applying import Ask, When
+from fleet.facts.engines import Status
+from fleet.plan import downloads, gap, memory, strategy
+from fleet.plan.document import Act, EnginePlan, Memory, Strategy
+from fleet.plan.known import Known
+from fleet.plan.seen import Given, Seen
+
+
+def engine(
+    spec: HostSpec, name: str, card: Card | None, seen: Seen, lock: Sequence[Locked], given: Given
+) -> EnginePlan:
+    """Plan one engine of a host."""
+    wanted = spec.engines[name]
+    act = acts(spec, seen).get(name)
+    found, warnings = _memory(spec, name, card, given.known)
+    chosen, expected = None, None
+    if act != "nothing" and seen.contact != "unreachable":
+        chosen = None if act == "start" else _strategy(spec, wanted, found, given)
+        size = downloads.size(
+            wanted, wanted.model, wanted.revision, lock, given.known.checkpoints
+        ).bytes
+        expected = gap.estimate(wanted, chosen, size)
+    held = "somebody else is at it, such as a person who drains it: this deploy would stop there"
+    return EnginePlan(
+        name=name,
+        kind=wanted.kind,
+        model=wanted.model,
+        revision=wanted.revision,
+        served=wanted.name_served,
+        gpus=wanted.gpus,
+        act=act,
+        memory=found,
+        strategy=chosen,
+        gap=expected,
+        warnings=(*memory.uncounted(wanted), *warnings, *((held,) if act == "held" else ())),
+    )
+
+
+def acts(spec: HostSpec, seen: Seen) -> dict[str, Act]:
+    """Return what a deploy does to each engine; empty where that is not known."""
+    if seen.operations is None:
+        return {}
+    return {name: _act(engine, name, seen.status) for name, engine in spec.engines.items()}
+
+
+def _act(wanted: EngineSpec, name: str, status: Status) -> Act:
+    found, settings = status.engines.get(name), digest(wanted)
+    if applying.ask(found, settings, When.NOT_SERVING) is Ask.RESTART:
+        return "start"
+    asked = applying.ask(found, settings, When.ALWAYS)
+    return "restart" if asked is Ask.RESTART else "held" if asked is Ask.HELD else "nothing"
+
+
+def _strategy(spec: HostSpec, wanted: EngineSpec, found: Memory | None, given: Given) -> Strategy:
+    others = [other for other in given.serves.get(wanted.model, ()) if other != spec.name]
+    free = spec.driver.gpu_count - sum(one.gpus for one in spec.engines.values())
+    return strategy.choose(wanted, others, free, found)
+
+
+def _memory(
+    spec: HostSpec, name: str, card: Card | None, known: Known
+) -> tuple[Memory | None, tuple[str, ...]]:
+    """Return the verdict and what to warn of; or none, and why."""
+    wanted = spec.engines[name]
+    key = (wanted.model, wanted.revision)
+    if not wanted.gpus:
+        return None, ("it has no GPU: its memory is not reckoned",)
+    if card is None:
+        return None, ("whether it fits is not known: the type of the GPUs is not",)
+    if (checkpoint := known.checkpoints.get(key)) is None:
+        return None, (f"whether it fits is not known: {known.problems.get(key, 'no metadata')}",)
+    try:
+        found = memory.weigh(wanted, card, checkpoint, memory.room(spec, name))
+    except SpecError as error:
+        return None, (f"whether it fits is not known: {error}",)
+    return memory.memory(found, card, drawn=checkpoint.drawn), found.warnings
