@@ -66,7 +66,7 @@ validate: setup  ## check every host's configuration, without connecting (INVENT
 	$(BIN)/python -m fleet.validate $(INVENTORY)
 
 plan: validate  ## what a deploy would change (INVENTORY=…)
-	$(BIN)/pyinfra $(INVENTORY) deploy.py --dry
+	$(BIN)/python -m fleet.cli plan $(INVENTORY)
 
 deploy: validate  ## converge every host of the inventory (INVENTORY=…)
 	$(BIN)/pyinfra $(INVENTORY) deploy.py -y

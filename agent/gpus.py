@@ -6,8 +6,9 @@ process that hangs in the kernel cannot be waited for.
 
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from typing import Any
 
 import msgspec
 
@@ -19,11 +20,13 @@ CHILD = (sys.executable, "-m", "agent.gpus")
 class Gpu(msgspec.Struct, frozen=True, kw_only=True):
     """One GPU that answers; `processes` are the process ids (of the host) that compute on it.
 
-    `memory` is all that it has, in bytes.
+    `memory` is all that it has, in bytes; `capability` the compute capability, major × 10 + minor.
     """
 
     uuid: str
     bus: str
+    name: str = ""
+    capability: int | None = None
     memory: int | None = None
     processes: tuple[int, ...] = ()
 
@@ -74,25 +77,32 @@ def ask_nvml() -> tuple[Gpu, ...]:
     found = []
     for index in range(pynvml.nvmlDeviceGetCount()):
         with suppress(pynvml.NVMLError):
-            handle = pynvml.nvmlDeviceGetHandleByIndex(index)
-            processes = pynvml.nvmlDeviceGetComputeRunningProcesses(handle)
-            found.append(
-                Gpu(
-                    uuid=pynvml.nvmlDeviceGetUUID(handle),
-                    bus=pynvml.nvmlDeviceGetPciInfo(handle).busId.lower(),
-                    memory=_memory(handle),
-                    processes=tuple(process.pid for process in processes),
-                )
-            )
+            found.append(_gpu(pynvml.nvmlDeviceGetHandleByIndex(index)))
     pynvml.nvmlShutdown()
     return tuple(found)
 
 
-def _memory(handle: object) -> int | None:
+def _gpu(handle: object) -> Gpu:
+    import pynvml  # noqa: PLC0415 - only in the child
+
+    processes = pynvml.nvmlDeviceGetComputeRunningProcesses(handle)
+    memory = _if_told(pynvml.nvmlDeviceGetMemoryInfo, handle)
+    capability = _if_told(pynvml.nvmlDeviceGetCudaComputeCapability, handle)
+    return Gpu(
+        uuid=pynvml.nvmlDeviceGetUUID(handle),
+        bus=pynvml.nvmlDeviceGetPciInfo(handle).busId.lower(),
+        name=_if_told(pynvml.nvmlDeviceGetName, handle) or "",
+        capability=capability and capability[0] * 10 + capability[1],
+        memory=memory and int(memory.total),
+        processes=tuple(process.pid for process in processes),
+    )
+
+
+def _if_told(ask: Callable[[object], Any], handle: object) -> Any:
     import pynvml  # noqa: PLC0415 - only in the child
 
     with suppress(pynvml.NVMLError):
-        return int(pynvml.nvmlDeviceGetMemoryInfo(handle).total)
+        return ask(handle)
     return None
 
 

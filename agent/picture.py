@@ -9,15 +9,17 @@ import msgspec
 
 from agent import checks, clearing, conditions, shrink
 from agent.casebook import Casebook
-from agent.errors import ActionError
+from agent.errors import ActionError, SpecError
 from agent.facts import Facts, branch
 from agent.memory import Memory
 from agent.model import CheckResult, Condition
 from agent.observe import answering, subjects
 from agent.outs import Outs, Placement
+from agent.planner.card import Card
 from agent.remedies import Remedies
 from agent.sources import STILL_LOOKING, Sources
 from agent.sources.engine import EngineReading
+from agent.sources.gpu import Gpu
 from agent.spec import HostSpec, weights_path
 
 log = logging.getLogger("stoker.picture")
@@ -40,10 +42,13 @@ class Picture:
         self.sources, self._casebook = sources, casebook
         self._remedies, self._outs = remedies, outs
         self._streaks: conditions.Streaks = {}
-        self._shapes = {
+        # Only of those that need it: the headers of a large model are many.
+        self._models = {
             name: shrink.read(Path(weights_path(spec.model, engine)))
             for name, engine in spec.engines.items()
+            if engine.shrink
         }
+        self._widths: dict[tuple[str, int, Card | None], int] = {}
         self.results: list[CheckResult] = []
         self.standing: tuple[Condition, ...] = ()
         self.looks: dict[str, EngineReading] = {}
@@ -92,10 +97,23 @@ class Picture:
         others = (one.gpus for other, one in engines.items() if other != name)
         taken = shrink.out_of_service(found).union(*others)
         free = [gpu for gpu in self._casebook.facts.gpus if not gpu.error and gpu.uuid not in taken]
-        memory = min((gpu.memory_total for gpu in free if gpu.memory_total), default=None)
-        shape, allowed = self._shapes[name], wanted.shrink
-        wide = shrink.width(shape, wanted.gpus, len(free), memory, shrink=allowed)
-        return shrink.elsewhere(worst, wide, wanted.gpus)
+        return shrink.elsewhere(worst, self._width(name, free), wanted.gpus)
+
+    def _width(self, name: str, free: Sequence[Gpu]) -> int:
+        """Return on how many of the `free` GPUs the engine can serve; reckoned once, as it lasts.
+
+        While a fault stands it is asked several times a tick.
+        """
+        card = shrink.smallest((gpu.name, gpu.memory_total, gpu.capability) for gpu in free)
+        case = (name, len(free), card)
+        if case not in self._widths:
+            self._widths[case] = 0  # also should the planner break: not again with each tick
+            try:
+                model, engine = self._models.get(name), self._spec.engines[name]
+                self._widths[case] = shrink.width(model, engine, len(free), card)
+            except SpecError as error:
+                log.error("engine=%s cannot shrink: %s", name, error)
+        return self._widths[case]
 
     def _learn(self) -> None:
         """Put this round's readings into what is known of GPUs, engines and their processes."""

@@ -1,52 +1,52 @@
 """On how many GPUs can an engine serve, when not all that it wants are well? Pure but for `read`.
 
-A tensor-parallel degree is valid when it divides the attention heads, and one of it and the
-key-value heads divides the other (vLLM and SGLang assert both). The weights are split by it.
+The planner says: the degree has to split the model as the engine splits it, and weights, KV cache
+and all else have to fit.
 """
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from agent.model import Condition, Remedy, Value
+from agent.errors import SourceError
+from agent.model import Condition, Remedy
+from agent.planner import checkpoint, choose, wish
+from agent.planner.card import Card, reported
+from agent.planner.checkpoint import Checkpoint
+from agent.spec import EngineSpec
 
-ROOM = 0.8  # share of a GPU's memory that the weights may take: the rest is KV cache and activation
-
-
-class Shape(Value, frozen=True, kw_only=True):
-    """What matters of a model. `weights` in bytes."""
-
-    heads: int
-    kv_heads: int
-    weights: int
+Told = tuple[str, int | None, int | None]  # a GPU's name, memory in bytes, compute capability
 
 
-def read(directory: Path) -> Shape | None:
-    """Read the shape off a directory of weights; None when it does not tell."""
+def read(directory: Path) -> Checkpoint | None:
+    """Read what a planner needs off a directory of weights; None when it does not tell."""
     try:
-        config = json.loads((directory / "config.json").read_text())
-        config = config.get("text_config", config)
-        heads = int(config["num_attention_heads"])
-        kv_heads = int(config.get("num_key_value_heads") or heads)
-        weights = sum(file.stat().st_size for file in directory.glob("*.safetensors"))
-        return Shape(heads=heads, kv_heads=kv_heads, weights=weights) if weights else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return checkpoint.read(directory)
+    except SourceError:
         return None
 
 
-def width(
-    shape: Shape | None, wanted: int, available: int, memory: int | None, *, shrink: bool
-) -> int:
-    """Return on how many GPUs of `memory` bytes the engine can serve; 0 = on none.
+def smallest(gpus: Iterable[Told]) -> Card | None:
+    """Return the card of the GPU with the least memory; None when none tells enough of itself."""
+    known = [
+        reported(name, memory, capability)
+        for name, memory, capability in gpus
+        if memory and capability
+    ]
+    return min(known, key=lambda one: one.memory, default=None)
 
-    With enough GPUs that is as many as it wants, whatever `shrink` says.
+
+def width(model: Checkpoint | None, engine: EngineSpec, available: int, card: Card | None) -> int:
+    """Return on how many of the `available` GPUs, all a `card`, the engine can serve; 0 = on none.
+
+    With enough GPUs that is as many as it wants, whatever its `shrink` says. Raises `SpecError`
+    when the planner cannot make out the model or the engine's arguments.
     """
-    if available >= wanted:
-        return wanted
-    if not shrink or shape is None or memory is None:
+    if available >= engine.gpus:
+        return engine.gpus
+    if not engine.shrink or model is None or card is None:
         return 0
-    fits: Callable[[int], bool] = lambda n: shape.weights <= n * memory * ROOM  # noqa: E731
-    return next((n for n in range(available, 0, -1) if _valid(shape, n) and fits(n)), 0)
+    found = choose.widest(model, card, wish.of(engine, engine.gpus), available)
+    return found.wish.gpus if found else 0
 
 
 def elsewhere(worst: Condition | None, gpus: int, wanted: int) -> Condition | None:
@@ -78,8 +78,3 @@ def out_of_service(conditions: Sequence[Condition]) -> frozenset[str]:
         for one in conditions
         if one.subject.startswith("gpu:") and one.remedy not in {Remedy.NONE, Remedy.RESTART}
     )
-
-
-def _valid(shape: Shape, degree: int) -> bool:
-    divides = degree % shape.kv_heads == 0 or shape.kv_heads % degree == 0
-    return shape.heads % degree == 0 and divides

@@ -10,6 +10,7 @@ from agent.errors import SpecError
 from agent.spec import HostSpec
 from fleet import control_files
 from fleet.errors import RefusedError
+from fleet.models import locked
 from fleet.plan import foreseen
 
 
@@ -38,6 +39,10 @@ def examine(inventory: Iterable[Host]) -> tuple[dict[str, HostSpec], list[str]]:
             faults.extend(str(error).splitlines())
             continue
         specs[host.name] = spec
-        wrong = (*control_files.faults(spec), *foreseen.faults(spec))
+        wrong = (
+            *control_files.faults(spec),
+            *locked.faults(spec),
+            *foreseen.faults(spec),
+        )
         faults.extend(f"{host.name}: {fault}" for fault in wrong)
     return specs, faults

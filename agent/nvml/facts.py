@@ -75,6 +75,12 @@ class Facts:
         }
 
 
+def capability(gpu: Any, look: Look) -> int | None:
+    """Ask what never changes: the compute capability, as major × 10 + minor."""
+    told = look.ask("nvmlDeviceGetCudaComputeCapability", gpu)
+    return None if told is None else int(told[0] * 10 + told[1])
+
+
 def _memory(gpu: Any, look: Look) -> Any:
     """Version 2 leaves what the driver keeps for itself out of `used`; old drivers lack it."""
     return look.ask("nvmlDeviceGetMemoryInfo", gpu, pynvml.nvmlMemory_v2) or look.ask(

@@ -7,7 +7,7 @@ from typing import Any
 import pynvml
 
 from agent.nvml.codes import DRIVER, GPU_IS_LOST, NOT_FOUND, VERDICTS
-from agent.nvml.facts import Facts
+from agent.nvml.facts import Facts, capability
 from agent.nvml.look import Look
 
 SLOW_EVERY = 10.0  # seconds
@@ -22,6 +22,7 @@ class Seat:
     def __init__(self, names: Names | None = None) -> None:
         self.names: Names = names or {}
         self._gpu: Any = None
+        self._capability: int | None = None
         self._facts = Facts()
         self._slow, self._slow_at = Look(), float("-inf")
         self._lost_until = float("-inf")
@@ -55,10 +56,12 @@ class Seat:
             self._facts.fast(self._gpu, look)
             # Not among the first calls: a GPU that must be reset does not tell its name.
             self.names["name"] = self.names["name"] or pynvml.nvmlDeviceGetName(self._gpu)
+            self._capability = self._capability or capability(self._gpu, look)
             if fresh or now >= self._slow_at:
                 self._look_slowly(now)
         except pynvml.NVMLError as error:
             return self._failed(index, error, look, now)
+        look.facts["capability"] = self._capability
         odd = look if look.error is not None else self._slow
         told = {"error": odd.error, "error_text": odd.text}
         return {"index": index, **self.names, **look.facts, **self._slow.facts, **told}
@@ -91,7 +94,7 @@ class Seat:
             "pci": pynvml.nvmlDeviceGetPciInfo(gpu).busId,
             "name": self.names.get("name", ""),
         }
-        self._gpu = gpu
+        self._gpu, self._capability = gpu, None
 
     def _look_slowly(self, now: float) -> None:
         look = Look()

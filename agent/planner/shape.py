@@ -67,9 +67,12 @@ def model(name: str, config: Mapping[str, Any]) -> Model:
     """Read the architecture; raise `SpecError` when config.json lacks what a planner needs."""
     text: Mapping[str, Any] = config.get("text_config") or config.get("llm_config") or config
     try:
-        return _model(name, config, text)
-    except (KeyError, TypeError, ValueError) as error:
+        found = _model(name, config, text)
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise SpecError(f"{name}: config.json lacks or garbles {error}") from error
+    if min(found.layers, found.hidden, found.heads, found.kv_heads, found.head_dim) < 1:
+        raise SpecError(f"{name}: config.json has a number of layers, heads or widths below 1")
+    return found
 
 
 def _model(name: str, config: Mapping[str, Any], text: Mapping[str, Any]) -> Model:

@@ -3,16 +3,18 @@
 Raises `CannotStartError` with the ending to report, or `StopAskedError` when somebody asks to stop.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 
 from agent import manifest, shrink
 from agent.engine_spec import folder
 from agent.engines import ENGINES
 from agent.engines.base import Ending
-from agent.errors import SourceError, StokerError
+from agent.errors import SourceError, SpecError, StokerError
 from agent.gpus import Gpu, assign
 from agent.outs import Placement
+from agent.planner.checkpoint import Checkpoint
 from agent.reports import ExitClass
 from agent.runner.dockerd import Dockerd, DockerLostError, DockerRefusedError
 from agent.runner.inbox import Inbox
@@ -105,7 +107,7 @@ class Preparation:
         while True:
             present = self._well()
             uuids = assign(present, wanted, held)[self._name]
-            if not (wide := self._width(present, len(uuids))):
+            if not (wide := self._width([gpu for gpu in present if gpu.uuid in uuids])):
                 raise CannotStartError(self._too_few(len(present), uuids))
             uuids = uuids[:wide]
             ours = [gpu for gpu in present if gpu.uuid in uuids]
@@ -134,14 +136,22 @@ class Preparation:
         out = self._outs().out
         return tuple(gpu for gpu in self._read_gpus() if gpu.uuid not in out)
 
-    def _width(self, present: tuple[Gpu, ...], free: int) -> int:
+    @cached_property
+    def _model(self) -> Checkpoint | None:
+        if not self._engine.shrink:
+            return None
+        return shrink.read(Path(weights_path(self._spec.model, self._engine)))
+
+    def _width(self, free: Sequence[Gpu]) -> int:
         """Return on how many of our free GPUs the engine can serve; 0 = on none."""
-        shape = shrink.read(Path(weights_path(self._spec.model, self._engine)))
-        memory = min((gpu.memory for gpu in present if gpu.memory), default=None)
-        allowed = self._engine.shrink
-        found = shrink.width(shape, self._engine.gpus, free, memory, shrink=allowed)
+        card = shrink.smallest((gpu.name, gpu.memory, gpu.capability) for gpu in free)
+        try:
+            found = shrink.width(self._model, self._engine, len(free), card)
+        except SpecError as error:
+            self._say(f"cannot tell whether fewer GPUs do: {error}")
+            return 0
         if 0 < found < self._engine.gpus:
-            self._say(f"only {free} GPUs are free and well: serving on {found} of them")
+            self._say(f"only {len(free)} GPUs are free and well: serving on {found} of them")
         return found
 
     def _read_gpus(self) -> tuple[Gpu, ...]:
@@ -167,6 +177,8 @@ class Preparation:
             f"the engine wants {self._engine.gpus} GPUs, but only {len(uuids)} of the "
             f"{present} that answer are free"
         )
+        if self._engine.shrink:
+            message += "; it is not known to fit on fewer"
         return Ending(kind=ExitClass.GPU, reason="TooFewGpus", message=message)
 
 

@@ -21,6 +21,7 @@ class Gpu(msgspec.Struct, frozen=True, kw_only=True):
     uuid: str = ""
     pci: str = ""
     name: str = ""
+    capability: int | None = None  # compute capability: major × 10 + minor
     memory_total: int | None = None  # bytes
     memory_used: int | None = None  # bytes
     temperature: int | None = None  # degrees Celsius

@@ -15,7 +15,8 @@ from pyinfra.api.host import Host
 from pyinfra.api.state import State
 from pyinfra.context import ctx_host
 
-from agent.spec import HostSpec, weights_path
+from agent.engine_spec import folder
+from agent.spec import EngineSpec, HostSpec
 from fleet import control_files, fitness, hub_access, specs
 from fleet.disruption import Disruption
 from fleet.errors import RefusedError
@@ -66,7 +67,7 @@ def _look_at_all(state: State) -> tuple[dict[str, Bare], dict[str, list[str]]]:
 
 def _look(host: Host) -> tuple[Bare | None, list[str]]:
     spec = specs.of(host)
-    weights = {weights_path(spec.model, engine) for engine in spec.engines.values()}
+    weights = {path for engine in spec.engines.values() for path in _directories(spec, engine)}
     arguments = {"paths": [spec.model.root, fitness.DOCKER_ROOT], "weights": sorted(weights)}
     try:
         with ctx_host.use(host):
@@ -82,13 +83,17 @@ def _look(host: Host) -> tuple[Bare | None, list[str]]:
     ]
 
 
+def _directories(spec: HostSpec, engine: EngineSpec) -> set[str]:
+    return {f"{spec.model.root}/{folder(*one)}" for one in engine.repositories}
+
+
 def _hub(host: Host, spec: HostSpec, found: Bare) -> Iterator[str]:
-    asked: set[tuple[str, str]] = set()
+    asked: set[tuple[tuple[str, str], ...]] = set()
     for engine in spec.engines.values():
-        key = (engine.model, engine.revision)
-        if key in asked or not found.curl or weights_path(spec.model, engine) in found.weights:
+        there = _directories(spec, engine) <= set(found.weights)
+        if engine.repositories in asked or not found.curl or there:
             continue
-        asked.add(key)
+        asked.add(engine.repositories)
         answer = hub_access.ask(host, spec.model, engine, control_files.token(spec))
         if sentence := hub_access.problem(answer, spec.model, engine):
             yield sentence

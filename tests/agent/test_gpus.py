@@ -1,11 +1,14 @@
 import itertools
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from agent.errors import SourceError
 from agent.gpus import Gpu, assign, read
+from tests.agent.nvml_rig import PCI, command, simulated
+from tests.sandbox.nvml.state import NvmlState, gpu_uuid
 
 A, B, C, D = (Gpu(uuid=f"GPU-{letter}", bus=f"0000:0{i}:00.0") for i, letter in enumerate("abcd"))
 WANTED = {"chat": 2, "code": 1}
@@ -52,6 +55,50 @@ def test_reads_what_the_child_says() -> None:
     assert read(20, child(f"print({answer!r})")) == (
         Gpu(uuid="GPU-a", bus="0000:01:00.0", processes=(7,)),
     )
+
+
+def asked(state: NvmlState) -> tuple[Gpu, ...]:
+    return read(20, command(state, "-m", "agent.gpus"))
+
+
+def test_the_child_asks_the_driver(tmp_path: Path) -> None:
+    state = simulated(tmp_path)
+    state.processes(1, {101: 5, 102: 6})
+    first, second = asked(state)
+    assert first == Gpu(
+        uuid=gpu_uuid("gpu-1", 0),
+        bus=PCI[0],
+        name="NVIDIA H100 80GB HBM3",
+        capability=90,
+        memory=first.memory,
+    )
+    assert first.memory is not None
+    assert 79 * 2**30 < first.memory <= 80 * 2**30
+    assert second.processes == (101, 102)
+
+
+@pytest.mark.parametrize(
+    ("call", "field", "value"),
+    [
+        ("nvmlDeviceGetName", "name", ""),
+        ("nvmlDeviceGetCudaComputeCapability", "capability", None),
+        ("nvmlDeviceGetMemoryInfo", "memory", None),
+    ],
+)
+def test_a_gpu_that_tells_less_is_still_a_gpu(
+    tmp_path: Path, call: str, field: str, value: object
+) -> None:
+    state = simulated(tmp_path)
+    state.inject_return(call, 3, gpu=0)
+    first, second = asked(state)
+    assert getattr(first, field) == value
+    assert getattr(second, field) != value
+
+
+def test_a_lost_gpu_is_left_out(tmp_path: Path) -> None:
+    state = simulated(tmp_path)
+    state.lose(0)
+    assert [gpu.uuid for gpu in asked(state)] == [gpu_uuid("gpu-1", 1)]
 
 
 def test_a_driver_that_hangs_is_given_up_at_the_deadline() -> None:

@@ -56,6 +56,8 @@ def test_the_children_load_nothing_heavy(child: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "fact", "wanted"),
     [
+        ({}, "capability", 90),
+        ({"compute_capability": "12.0"}, "capability", 120),
         ({"memory.used": 5 << 30}, "memory_used", 5 << 30),  # without what the driver reserves
         ({"memory.total": 7 << 30}, "memory_total", 7 << 30),
         ({"temperature": 71}, "temperature", 71),
@@ -135,6 +137,7 @@ def test_many_links_are_asked_in_batches(state: NvmlState, worker: Worker) -> No
         ("nvmlDeviceGetFieldValues", "recovery_action"),
         ("nvmlDeviceGetMemoryInfo", "memory_used"),
         ("nvmlDeviceGetMigMode", "mig"),
+        ("nvmlDeviceGetCudaComputeCapability", "capability"),
     ],
 )
 def test_what_a_board_or_driver_has_not_is_none(
@@ -182,6 +185,16 @@ def test_slow_facts_are_kept_for_ten_seconds_and_asked_at_once_on_demand(
     state.set(0, "remapped.pending", 0)
     assert worker.gpus(now=119.8)[0]["remap_pending"] is True
     assert worker.gpus(now=119.9)[0]["remap_pending"] is False
+
+
+def test_what_never_changes_is_asked_once_of_each_gpu(state: NvmlState, worker: Worker) -> None:
+    assert worker.gpus(now=100.0)[0]["capability"] == 90
+    state.set(0, "compute_capability", "12.0")
+    assert worker.gpus(now=200.0, fresh=True)[0]["capability"] == 90
+    state.lose(0)
+    worker.gpus(now=300.0)
+    state.set(0, "lost", 0)
+    assert worker.gpus(now=400.0)[0]["capability"] == 120  # it may be another board by now
 
 
 def test_a_lost_gpu_is_told_at_once_keeps_its_names_and_is_left_alone_for_a_minute(

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from agent.gpus import Gpu
 from agent.outs import Placement
@@ -11,21 +12,28 @@ from agent.reports import ExitClass
 from agent.runner.course import Asked
 from agent.spec import weights_path
 from tests.agent.test_runner import Stage
+from tests.sandbox.models.tiny import make_tiny
 
-CARD = 80 * 1024**3
-
-
-def cards(*numbers: int, memory: int | None = CARD) -> tuple[Gpu, ...]:
-    return tuple(Gpu(uuid=f"GPU-{n}", bus=f"0000:0{n}:00.0", memory=memory) for n in numbers)
+GIB = 1024**3
+H100 = Gpu(uuid="", bus="", name="NVIDIA H100 80GB HBM3", memory=80 * GIB, capability=90)
 
 
-def stage(path: Path, *, gpus: int = 2, heads: int = 8, kv_heads: int = 2, **more: object) -> Stage:
-    """A host with engines `main` and `other`, which wants 2 GPUs."""
+def cards(*numbers: int, **facts: object) -> tuple[Gpu, ...]:
+    return tuple(replace(H100, uuid=f"GPU-{n}", bus=f"0000:0{n}:00.0", **facts) for n in numbers)
+
+
+def stage(path: Path, *, gpus: int = 2, **more: object) -> Stage:
+    """A host with engines `main` and `other`, which wants 2 GPUs; main's model has 8 heads."""
     made = Stage(path, gpus=gpus, **more)
-    config = {"num_attention_heads": heads, "num_key_value_heads": kv_heads}
     directory = Path(weights_path(made.spec.model, made.engine))
-    (directory / "config.json").write_text(json.dumps(config))
+    make_tiny(directory)
+    configure(made, num_attention_heads=8, max_position_embeddings=8192)
     return made
+
+
+def configure(one: Stage, **changes: object) -> None:
+    file = Path(weights_path(one.spec.model, one.engine)) / "config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **changes}))
 
 
 def taken(one: Stage) -> tuple[str, ...] | None:
@@ -68,13 +76,50 @@ def test_it_shrinks_to_the_largest_degree_that_is_allowed(
         assert f"{expected}" == command[command.index("--tensor-parallel-size") + 1]
 
 
-def test_what_does_not_fit_on_fewer_is_not_started_there(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ({}, 4),
+        ({"memory": 24 * GIB, "name": "NVIDIA L4", "capability": 89}, 4),
+        ({"memory": 2 * GIB}, None),  # less than NCCL and CUDA graphs take
+        ({"memory": None}, None),
+        ({"capability": None}, None),
+        (
+            {"memory": 15 * GIB, "name": "Tesla T4", "capability": 75},
+            None,
+        ),  # the model is in bfloat16
+    ],
+)
+def test_what_does_not_fit_on_fewer_is_not_started_there(
+    tmp_path: Path, facts: dict[str, object], expected: int | None
+) -> None:
     one = stage(tmp_path, gpus=8, shrink=True)
-    one.gpus = lambda: cards(*range(7), memory=2)  # bytes; the weights have 7
+    one.gpus = lambda: cards(*range(7), **facts)
+    found = taken(one)
+    assert (found and len(found)) == expected
+    one = stage(tmp_path / "enough", gpus=8, shrink=True)
+    one.gpus = lambda: cards(*range(8), **facts)
+    assert len(taken(one) or ()) == 8  # nobody asks the planner there
+
+
+def test_the_smallest_of_the_free_gpus_decides(tmp_path: Path) -> None:
+    one = stage(tmp_path, gpus=4, shrink=True)
+    one.gpus = lambda: (*cards(0, 1), *cards(2, memory=2 * GIB))
     assert taken(one) is None
-    one = stage(tmp_path / "more", gpus=8, shrink=True)
-    one.gpus = lambda: cards(*range(7), memory=3)
-    assert taken(one) == ("GPU-0", "GPU-1", "GPU-2", "GPU-3")
+    one = stage(tmp_path / "held", gpus=4, shrink=True)
+    one.gpus = lambda: (*cards(0, 1), *cards(2, memory=2 * GIB))
+    one.dockerd.held["other"] = ("GPU-2",)
+    assert taken(one) == ("GPU-0", "GPU-1")
+
+
+def test_a_model_that_the_planner_cannot_make_out_is_said(tmp_path: Path) -> None:
+    one = stage(tmp_path, gpus=8, shrink=True)
+    configure(one, hidden_size="wide")
+    one.gpus = lambda: cards(*range(7))
+    report = one.live()
+    assert (report.kind, report.reason) == (ExitClass.GPU, "TooFewGpus")
+    assert "it is not known to fit on fewer" in report.message
+    assert any("config.json lacks or garbles" in said for said in one.said)
 
 
 def test_with_too_few_the_report_says_so(tmp_path: Path) -> None:
@@ -83,6 +128,7 @@ def test_with_too_few_the_report_says_so(tmp_path: Path) -> None:
     one.placement = Placement(out=frozenset({"GPU-1"}))
     report = one.live()
     assert (report.kind, report.reason) == (ExitClass.GPU, "TooFewGpus")
+    assert "fewer" not in report.message  # it may not shrink
 
 
 @pytest.mark.parametrize("lost", ["out", "gone"])

@@ -2,19 +2,40 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from agent.errors import SpecError
 from agent.model import Condition, Remedy, Status
-from agent.shrink import ROOM, Shape, elsewhere, out_of_service, read, width
+from agent.planner import blueprint
+from agent.planner.card import CARDS, Card
+from agent.planner.checkpoint import Checkpoint
+from agent.shrink import Told, elsewhere, out_of_service, read, smallest, width
+from agent.spec import EngineSpec
+from tests.agent.engines.examples import engine
+from tests.planner.configs import config
+from tests.sandbox.models.tiny import make_tiny
 
 GIB = 1024**3
-BIG = Shape(heads=64, kv_heads=8, weights=140 * GIB)  # as Llama 3 70B in bfloat16
-CARD = 80 * GIB
+H100 = "NVIDIA H100 80GB HBM3"
+CARD = CARDS["H100-SXM"]
 
 
-def shape(heads: int, kv_heads: int, weights: int = 1) -> Shape:
-    return Shape(heads=heads, kv_heads=kv_heads, weights=weights)
+def shape(heads: int, kv_heads: int) -> Checkpoint:
+    """A small Llama whose MLP any degree up to 8 divides."""
+    changes = {"num_attention_heads": heads, "num_key_value_heads": kv_heads, "head_dim": 128}
+    return blueprint.draw(
+        "small", {**config("llama-3.1-8b"), **changes, "intermediate_size": 16 * 840}
+    )
+
+
+def drawn(name: str) -> Checkpoint:
+    return blueprint.draw(name, config(name))
+
+
+def wants(gpus: int, *, shrink: bool = True, **changes: Any) -> EngineSpec:
+    return engine("vllm", gpus=gpus, shrink=shrink, **changes)
 
 
 @pytest.mark.parametrize(
@@ -32,63 +53,107 @@ def shape(heads: int, kv_heads: int, weights: int = 1) -> Shape:
         (shape(14, 2), 8, 7, 2),  # 7 divides the heads, but neither 7 nor 2 the other
         (shape(64, 1), 8, 7, 4),  # one key-value head is copied
         (shape(12, 12), 8, 7, 6),
+        (drawn("qwen2.5-7b"), 4, 3, 2),
+        (drawn("gemma-2-2b"), 8, 7, 4),
     ],
 )
-def test_the_largest_valid_degree(model: Shape, wanted: int, available: int, found: int) -> None:
-    assert width(model, wanted, available, CARD, shrink=True) == found
+def test_the_largest_valid_degree(
+    model: Checkpoint, wanted: int, available: int, found: int
+) -> None:
+    assert width(model, wants(wanted), available, CARD) == found
 
 
+@pytest.mark.parametrize("kind", ["vllm", "sglang", "tgi"])
 @pytest.mark.parametrize(
-    ("weights", "available", "found"),
+    ("model", "card", "context", "available", "found"),
     [
-        (140 * GIB, 7, 4),
-        (140 * GIB, 3, 0),  # 2 would be valid, but hold 128 GiB
-        (128 * GIB, 3, 2),  # just as much as that
-        (128 * GIB + 1, 3, 0),
+        ("llama-3.3-70b", "H100-SXM", 8192, 7, 4),
+        ("llama-3.3-70b", "H100-SXM", 32768, 3, 0),  # 2 hold the weights, and no such KV cache
+        ("llama-3.3-70b", "H200", 32768, 3, 2),
+        ("llama-3.3-70b", "A100-40-SXM", 8192, 7, 0),  # 4 would have 160 GB for 141
+        ("llama-3.1-8b", "L40S", 8192, 1, 1),
+        ("llama-3.1-8b", "T4", 8192, 1, 0),
     ],
 )
-def test_the_weights_have_to_fit(weights: int, available: int, found: int) -> None:
-    assert ROOM == 0.8
-    assert width(shape(64, 8, weights), 8, available, CARD, shrink=True) == found
+def test_it_has_to_fit(
+    kind: str, model: str, card: str, context: int, available: int, found: int
+) -> None:
+    spec = engine(kind, gpus=8, shrink=True, dtype="float16", max_total_tokens=context)
+    assert width(drawn(model), spec, available, CARDS[card]) == found
 
 
 @pytest.mark.parametrize(
-    ("model", "memory", "allowed"), [(BIG, CARD, False), (None, CARD, True), (BIG, None, True)]
+    ("model", "card", "allowed"),
+    [(shape(8, 2), CARD, False), (None, CARD, True), (shape(8, 2), None, True)],
 )
 def test_what_is_not_allowed_or_not_known_is_not_tried(
-    model: Shape | None, memory: int | None, allowed: bool
+    model: Checkpoint | None, card: Card | None, allowed: bool
 ) -> None:
-    assert width(model, 8, 7, memory, shrink=allowed) == 0
-    assert width(model, 8, 8, memory, shrink=allowed) == 8  # spare GPUs need none of it
-    assert width(model, 8, 9, memory, shrink=allowed) == 8
+    spec = wants(8, shrink=allowed)
+    assert width(model, spec, 7, card) == 0
+    assert width(model, spec, 8, card) == 8  # spare GPUs need none of it
+    assert width(model, spec, 9, card) == 8
 
 
 @pytest.mark.parametrize(
-    ("config", "found"),
+    ("changes", "arguments", "said"),
     [
-        ({"num_attention_heads": 8, "num_key_value_heads": 2}, (8, 2)),
-        ({"num_attention_heads": 8}, (8, 8)),
-        ({"num_attention_heads": 8, "num_key_value_heads": None}, (8, 8)),
-        ({"text_config": {"num_attention_heads": 8, "num_key_value_heads": 4}}, (8, 4)),
-        ({"text_config": None}, None),
-        ({"num_attention_heads": "many"}, None),
-        ({}, None),
-        ([], None),
+        ({"hidden_size": "wide"}, (), "config.json lacks or garbles"),
+        ({}, ("--ep-size", "many"), "extra_args"),
     ],
 )
-def test_the_shape_is_read_off_the_weights(
-    tmp_path: Path, config: object, found: tuple[int, int] | None
+def test_what_the_planner_cannot_make_out_is_an_error(
+    changes: dict[str, Any], arguments: tuple[str, ...], said: str
 ) -> None:
-    (tmp_path / "config.json").write_text(json.dumps(config))
-    for n in (1, 2):
-        (tmp_path / f"model-{n}.safetensors").write_bytes(b"x" * n)
-    expected = found and Shape(heads=found[0], kv_heads=found[1], weights=3)
-    assert read(tmp_path) == expected
+    found = shape(8, 2)
+    model = Checkpoint(name="x", config={**found.config, **changes}, tensors=found.tensors)
+    spec = wants(8, extra_args=arguments)
+    with pytest.raises(SpecError, match=said):
+        width(model, spec, 7, CARD)
+    assert width(model, spec, 8, CARD) == 8  # and nobody asks it there
 
 
-def test_weights_of_unknown_size_tell_no_shape(tmp_path: Path) -> None:
+def test_the_smallest_gpu_counts() -> None:
+    big, small = ("NVIDIA H200", 141 * GIB, 90), (H100, 80 * GIB, 90)
+    assert smallest([big, small, big]) == CARDS["H100-SXM"]
+    assert smallest([big]) == CARDS["H200"]
+    slice_of = smallest([big, (f"{H100} MIG 3g.40gb", 40 * GIB, 90)])
+    assert slice_of is not None
+    assert 39 * GIB < slice_of.memory < 40 * GIB
+
+
+@pytest.mark.parametrize("gpus", [[], [(H100, None, 90)], [(H100, 80 * GIB, None)]])
+def test_a_gpu_that_tells_nothing_is_no_card(gpus: list[Told]) -> None:
+    assert smallest(gpus) is None
+    assert smallest([*gpus, ("", 24 * GIB, 80)]) is not None  # a name is not needed
+
+
+def test_the_model_is_read_off_the_weights(tmp_path: Path) -> None:
+    make_tiny(tmp_path)
+    model = read(tmp_path)
+    assert model is not None
+    index = json.loads((tmp_path / "model.safetensors.index.json").read_text())
+    assert model.bytes == index["metadata"]["total_size"]
+    spec = wants(4, max_input_tokens=1024, max_total_tokens=2048)
+    assert [width(model, spec, n, CARD) for n in range(5)] == [0, 1, 2, 2, 4]
+    assert width(model, wants(4), 3, CARD) == 0  # 8,192 tokens are more than it is made for
+
+
+@pytest.mark.parametrize("name", ["config.json", "model-00001-of-00002.safetensors"])
+@pytest.mark.parametrize("content", [None, b"", b"{", b"\xff" * 16])
+def test_weights_that_cannot_be_read_tell_nothing(
+    tmp_path: Path, name: str, content: bytes | None
+) -> None:
+    make_tiny(tmp_path)
+    (tmp_path / name).unlink()
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    assert read(tmp_path) is None
+
+
+def test_weights_of_unknown_size_tell_nothing(tmp_path: Path) -> None:
     """Else nothing would seem to fit everywhere."""
-    (tmp_path / "config.json").write_text('{"num_attention_heads": 8}')
+    (tmp_path / "config.json").write_text(json.dumps(config("llama-3.1-8b")))
     (tmp_path / "model.bin").write_bytes(b"x")
     assert read(tmp_path) is None
     assert read(tmp_path / "none") is None

@@ -58,6 +58,7 @@ def test_a_header_gives_names_dtypes_and_shapes() -> None:
         (file({"a": 1}), "not the header"),
         (file({"a": {"dtype": "BF16"}}), "not the header"),
         (file([1]), "not the header"),
+        (file({"a": {"dtype": "F9", "shape": [1]}}), "not the header"),
     ],
 )
 def test_what_is_no_header_is_said_so(start: bytes, said: str) -> None:
@@ -100,6 +101,44 @@ def test_a_directory_that_lacks_something(tmp_path: Path, missing: str) -> None:
     (tmp_path / missing).unlink()
     with pytest.raises(SourceError):
         checkpoint.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("config.json", "5"),
+        ("config.json", "null"),
+        ("config.json", '"text"'),
+        ("model.safetensors.index.json", "{}"),
+        ("model.safetensors.index.json", "[]"),
+        ("model.safetensors.index.json", '{"weight_map": 5}'),
+        ("model.safetensors.index.json", '{"weight_map": {"a": 5}}'),
+        ("model.safetensors.index.json", '{"weight_map": {"a": "none.safetensors"}}'),
+    ],
+)
+def test_a_directory_with_something_garbled(tmp_path: Path, name: str, content: str) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "model.safetensors").write_bytes(file({"a": WIDE}))
+    (tmp_path / name).write_text(content)
+    with pytest.raises(SourceError):
+        checkpoint.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"quantization_config": 5},
+        {"rope_scaling": 5},
+        {"vision_config": 5},
+        {"num_hidden_layers": 0},
+        {"num_attention_heads": 0},
+        {"num_key_value_heads": -1},
+        {"head_dim": -128},
+    ],
+)
+def test_a_config_that_makes_no_model(changes: dict[str, object]) -> None:
+    with pytest.raises(SpecError, match=r"config\.json"):
+        shape.model("x", {**config("llama-3.1-8b"), **changes})
 
 
 @pytest.mark.parametrize("name", sorted(PARAMETERS))
