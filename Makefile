@@ -11,7 +11,7 @@ SOURCES   := agent fleet tests benchmarks inventory group_data deploy.py config.
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-setup: .venv/.stamp  ## make .venv from the hash-pinned lock
+setup: .venv/bin/stoker  ## make .venv from the hash-pinned lock
 
 .venv/.stamp: requirements/dev.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -21,10 +21,12 @@ setup: .venv/.stamp  ## make .venv from the hash-pinned lock
 	@echo "setting up .venv (about a minute)"
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.lock
-	@printf '#!/bin/sh\nPYTHONPATH=%s exec %s/.venv/bin/python -m fleet.cli "$$@"\n' \
-		"$(CURDIR)" "$(CURDIR)" >$(BIN)/stoker
-	@chmod +x $(BIN)/stoker
 	@touch $@
+
+.venv/bin/stoker: .venv/.stamp
+	@printf '#!/bin/sh\nPYTHONPATH=%s exec %s/.venv/bin/python -m fleet.cli "$$@"\n' \
+		"$(CURDIR)" "$(CURDIR)" >$@
+	@chmod +x $@
 
 check: setup  ## format, lint, strict types, unit tests; under a minute
 	$(BIN)/ruff format --check $(SOURCES)
