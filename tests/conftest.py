@@ -11,6 +11,7 @@ def anyio_backend() -> str:
 # Whole simulated engines and GPUs in processes of their own, and long walks.
 SLOW = (
     "tests/sandbox/test_",
+    "tests/agent/engines/test_real_parsers",
     "tests/agent/test_agentcheck",
     "tests/agent/test_crash_points",
     "tests/agent/test_engine_hangs",
@@ -20,6 +21,10 @@ SLOW = (
     "tests/agent/test_nvml_",
     "tests/agent/test_openapi",
     "tests/agent/test_units",
+    "tests/agent/test_weights_hub",
+    "tests/fleet/plan/test_command",
+    "tests/fleet/test_models_lock",
+    "tests/fleet/test_weights_operation",
 )
 
 

@@ -2,8 +2,9 @@
 
 Facts: the 0.33 sources, and runs of the CPU build. Two matter most. When its engine core dies,
 the server ends with exit code 0: an ending that nobody asked for is a crash whatever its code.
-And `--shutdown-timeout` alone can hang for ever with an open stream; the variable
-VLLM_WORKER_SHUTDOWN_TIMEOUT_SECONDS is the cure.
+And a stop can hang for ever with a stream open beyond `--shutdown-timeout`: the variable
+VLLM_WORKER_SHUTDOWN_TIMEOUT_SECONDS is meant to end that, but the CPU build hung all the same (2 of
+2), so it is the runner's SIGKILL that bounds every stop.
 
 vLLM has no limit on input alone: `max_total_tokens` bounds input and output together.
 """

@@ -72,18 +72,21 @@ class FleetLayout:
 
 
 _GPU_HOSTS = (HostLayout("gpu-1", "trixie", 2, 11), HostLayout("gpu-2", "trixie", 2, 12))
+_REAL = HostLayout("real-1", "trixie", 0, 13, engine="vllm", on_request=True)
 
 FLEETS: dict[str, tuple[str, str, tuple[HostLayout, ...]]] = {
     "demo": (
         ".sandbox",
         "10.87.0.0/24",
-        (*_GPU_HOSTS, HostLayout("real-1", "trixie", 0, 13, engine="vllm", on_request=True)),
+        (*_GPU_HOSTS, _REAL),
     ),
     "test": (
         ".sandbox-test",
         "10.88.0.0/24",
         (*_GPU_HOSTS, HostLayout("old-1", "bookworm", 0, 13)),
     ),
+    # By itself: `test` is purged, and then its depot's copy of the image of 2 GB would go with it.
+    "real": (".sandbox-real", "10.89.0.0/24", (_REAL,)),
 }
 
 
