@@ -74,6 +74,17 @@ class Chat(msgspec.Struct, frozen=True, kw_only=True):
     body: dict[str, object]
 
 
+def one_token(model: str) -> Chat:
+    """Return the least chat completion of `model`, as OpenAI's API has it."""
+    body: dict[str, object] = {
+        "model": model,
+        "messages": [{"role": "user", "content": "ping"}],
+        "max_tokens": 1,
+        "stream": False,
+    }
+    return Chat(path="/v1/chat/completions", body=body)
+
+
 class Engine(Protocol):
     """One engine program. `tests/agent/engines/test_contract.py` holds every adapter to this."""
 

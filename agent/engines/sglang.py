@@ -24,7 +24,7 @@ from agent.engines import (
     steps,
     variables,
 )
-from agent.engines.base import Chat, Container, Ending, Load
+from agent.engines.base import Chat, Container, Ending, Load, one_token
 from agent.engines.sglang_flags import BITSANDBYTES, PROGRAM, SPECULATION
 from agent.engines.sglang_tables import DIED, ENDINGS
 from agent.pace import Patience
@@ -97,13 +97,7 @@ class Sglang:
 
     def chat(self, engine: EngineSpec) -> Chat:
         """Return a one-token chat completion."""
-        body: dict[str, object] = {
-            "model": engine.name_served,
-            "messages": [{"role": "user", "content": "ping"}],
-            "max_tokens": 1,
-            "stream": False,
-        }
-        return Chat(path="/v1/chat/completions", body=body)
+        return one_token(engine.name_served)
 
 
 def _of_scheduler(metrics: str, gauge: str) -> int | None:

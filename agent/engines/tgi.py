@@ -18,7 +18,7 @@ from agent.engines import (
     tgi_lacks,
     variables,
 )
-from agent.engines.base import Chat, Container, Ending, Load
+from agent.engines.base import Chat, Container, Ending, Load, one_token
 from agent.engines.tgi_flags import PROGRAM, SPECULATION
 from agent.engines.tgi_tables import ENDINGS
 from agent.pace import Patience
@@ -97,13 +97,7 @@ class Tgi:
 
     def chat(self, engine: EngineSpec) -> Chat:  # noqa: ARG002 - any other name is an adapter id
         """Return a one-token chat completion."""
-        body: dict[str, object] = {
-            "model": "tgi",
-            "messages": [{"role": "user", "content": "ping"}],
-            "max_tokens": 1,
-            "stream": False,
-        }
-        return Chat(path="/v1/chat/completions", body=body)
+        return one_token("tgi")
 
 
 def _count(metrics: str, sample: str) -> int | None:

@@ -22,7 +22,7 @@ from agent.engines import (
     variables,
     vllm_command,
 )
-from agent.engines.base import Chat, Container, Ending, Load
+from agent.engines.base import Chat, Container, Ending, Load, one_token
 from agent.engines.vllm_flags import PROGRAM, SPECULATION
 from agent.engines.vllm_tables import DIED, ENDINGS
 from agent.pace import Patience
@@ -94,13 +94,7 @@ class Vllm:
 
     def chat(self, engine: EngineSpec) -> Chat:
         """Return a one-token chat completion."""
-        body: dict[str, object] = {
-            "model": engine.name_served,
-            "messages": [{"role": "user", "content": "ping"}],
-            "max_tokens": 1,
-            "stream": False,
-        }
-        return Chat(path="/v1/chat/completions", body=body)
+        return one_token(engine.name_served)
 
 
 def _count(metrics: str, sample: str) -> int | None:

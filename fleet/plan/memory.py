@@ -2,9 +2,6 @@
 
 from collections.abc import Iterator
 
-from msgspec.structs import replace
-
-from agent.engines import parallel
 from agent.errors import SpecError
 from agent.planner import fit, wish
 from agent.planner.card import Card
@@ -19,15 +16,7 @@ UNSURE = "TooTight"  # fits by the sum, but not if that is off by as much as it 
 
 def wanted(engine: EngineSpec) -> Wish:
     """Return what one copy of the model wishes; raise `SpecError` for a flag that is no number."""
-    made = wish.of(engine, parallel.degree(engine, engine.gpus))
-    return replace(
-        made,
-        tp=parallel.degree(engine, engine.gpus),
-        pp=engine.pipeline_parallel,
-        sequences=engine.max_running_requests or made.sequences,
-        kv_dtype=engine.kv_cache_dtype if engine.kv_cache_dtype != "auto" else made.kv_dtype,
-        fraction=engine.memory_fraction or made.fraction,
-    )
+    return wish.of(engine, engine.gpus)
 
 
 def weigh(engine: EngineSpec, card: Card, checkpoint: Checkpoint, room: int) -> Fit:
