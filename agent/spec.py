@@ -18,15 +18,27 @@ from msgspec import Meta, field
 from agent import flat, rules
 from agent.engine_spec import EngineSpec, folder
 from agent.errors import SpecError
-from agent.spec_types import AbsolutePath, Count, Fingerprint, HttpUrl, Port, Seconds, Section
+from agent.spec_types import (
+    AbsolutePath,
+    Count,
+    DriverVersion,
+    Fingerprint,
+    HttpUrl,
+    Network,
+    Port,
+    Seconds,
+    Section,
+)
 
 __all__ = [
     "SECTIONS",
     "AgentSpec",
+    "BaseSpec",
     "CheckSpec",
     "DriftSpec",
     "DriverSpec",
     "EngineSpec",
+    "FirewallSpec",
     "GatewaySpec",
     "HostSpec",
     "ModelSpec",
@@ -37,12 +49,39 @@ __all__ = [
 ]
 
 
+class BaseSpec(Section, frozen=True, kw_only=True):
+    """What any host gets: kernel settings and the size of its journal."""
+
+    sysctl: dict[str, str | None] = field(default_factory=dict)
+    journal_gib: Count = 4
+
+
+class FirewallSpec(Section, frozen=True, kw_only=True):
+    """nftables in front of everything: who may reach which port."""
+
+    enabled: bool = True
+    ssh_from: tuple[Network, ...] = ("0.0.0.0/0", "::/0")
+    read_from: tuple[Network, ...] = ()
+    allow: dict[str, tuple[Network, ...]] = field(default_factory=dict)
+
+
 class DriverSpec(Section, frozen=True, kw_only=True):
     """NVIDIA's driver on the host; `gpu_count` and `gpu_type` are what the operator rented."""
 
     gpu_count: Annotated[int, Meta(ge=0, le=64)] = 1
     gpu_type: str | None = None
-    branch: Literal["580", "595", "620"] = "595"
+    branch: Annotated[
+        str,
+        Meta(
+            pattern=r"^(lts|production|[0-9]{3})\Z",
+            description="'lts', 'production', or a branch of three digits such as '595'",
+        ),
+    ] = "595"
+    version: DriverVersion | None = None
+    force_branch: bool = False
+    adopt: bool = True
+    reboot: bool = True
+    mig: dict[str, tuple[str, ...]] = field(default_factory=dict)
     repository: HttpUrl = "https://developer.download.nvidia.com/compute/cuda/repos"
     repository_key: HttpUrl | None = None
     # 3bf863cc.pub (Ubuntu, Debian 12) and 8793F200.pub (Debian 13).
@@ -64,6 +103,7 @@ class RuntimeSpec(Section, frozen=True, kw_only=True):
     toolkit_key_fingerprint: Fingerprint = "C95B321B61E88C1809C4F759DDCAE044F796ECB0"
     toolkit_version: Annotated[str, Meta(pattern=r"^\d+\.\d+\.\d+-\d+\Z")] = "1.20.1-1"
     daemon: dict[str, Any] = field(default_factory=dict)
+    take_over: tuple[str, ...] = ()
     disk_floor_gib: Annotated[int, Meta(ge=0)] = 2
 
 
@@ -83,9 +123,15 @@ class GatewaySpec(Section, frozen=True, kw_only=True):
     """nginx on the node: TLS, keys, limits, the gate."""
 
     server_name: str = "_"
+    tls: Literal["files", "local-ca", "acme"] = "files"
     tls_cert_file: str = ""
     tls_key_file: str = ""
+    local_ca_dir: str = "local-ca"
+    acme_directory: HttpUrl = "https://acme-v02.api.letsencrypt.org/directory"
+    acme_email: str | None = None
+    acme_ca_file: str | None = None
     keys_file: str = ""
+    bad_keys_per_minute: Count = 60
     requests_per_second: Annotated[float, Meta(ge=1)] = 20
     burst: Annotated[int, Meta(ge=0)] = 40
     connections_per_key: Count = 64
@@ -146,6 +192,8 @@ class HostSpec(Section, frozen=True, kw_only=True):
 
     schema: Literal[1] = 1
     name: str
+    base: BaseSpec = BaseSpec()
+    firewall: FirewallSpec = FirewallSpec()
     driver: DriverSpec
     runtime: RuntimeSpec
     model: ModelSpec
@@ -172,6 +220,8 @@ class HostSpec(Section, frozen=True, kw_only=True):
 
 
 SECTIONS: dict[str, type[Section]] = {
+    "base": BaseSpec,
+    "firewall": FirewallSpec,
     "driver": DriverSpec,
     "runtime": RuntimeSpec,
     "model": ModelSpec,

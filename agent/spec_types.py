@@ -37,6 +37,21 @@ PinnedImage = Annotated[
         description="an image pinned by digest, NAME@sha256:<64 hex digits>",
     ),
 ]
+DriverVersion = Annotated[
+    str,
+    Meta(
+        pattern=r"^[0-9]{3}\.[0-9]{1,3}(\.[0-9]{1,3})?\Z",
+        description="a driver version such as '595.91.07'",
+    ),
+]
+# `rules` looks at them closer: a pattern cannot tell 10.0.0.0/33.
+Network = Annotated[
+    str,
+    Meta(
+        pattern=r"^[0-9a-fA-F.:]+(/[0-9]{1,3})?\Z",
+        description="an address or a network, such as '10.0.0.0/8' or '2001:db8::/32'",
+    ),
+]
 HttpUrl = Annotated[str, Meta(pattern=r"^https?://[^\s]+\Z", description="an http(s) address")]
 
 

@@ -10,14 +10,34 @@ Keys that are commented out have no default: they must be set, here or closer to
 _sudo = True  # the SSH user is not root
 _timeout = 900  # seconds for one command; without it a frozen host hangs the run for ever
 
+# -- base: kernel settings and the journal ----------------------------------------------------------
+base_sysctl = {}  # laid over ours; a value of None leaves that one as the host has it
+base_journal_gib = 4  # the most that the journal may take
+
+# -- firewall: who may reach which port ---------------------------------------------------------------
+# False: no rule of ours; then the agent's and the gateway's ports are as open as the host leaves them.
+firewall_enabled = True
+firewall_ssh_from = ("0.0.0.0/0", "::/0")  # addresses and networks; never empty
+firewall_read_from = ()  # who may read the agent's status and metrics, if agent_listen lets them
+firewall_allow = {}  # ports of others: {"9100": ("10.0.0.0/8",), "51820/udp": ("0.0.0.0/0",)}
+
 # -- driver: NVIDIA's driver ---------------------------------------------------------------------
 # GPUs that the host has. Fewer on its PCI bus: refused. 0: no driver, no toolkit.
 driver_gpu_count = 1
 # What they are ("H100-SXM", "A100-80-SXM", "H200", …), for a plan before any host is up; a wrong name
 # is answered with the nearest. None: as the driver reports them.
 driver_gpu_type = None
-# 580 (long-term, the last for Volta and older), 595 (production), 620 (long-term, new).
+# "lts", "production", or a branch: "580" (long-term, the last for Volta and older), "595" (production),
+# "620" (long-term, new).
 driver_branch = "595"
+driver_version = None  # the very version, such as "595.91.07"; None: leave the one that is there
+driver_force_branch = False  # True: also a branch that NVIDIA no longer, or not for long, supports
+driver_adopt = True  # leave a driver that works and came from elsewhere as it is
+driver_reboot = (
+    True  # reboot when the loaded module is not the installed one; False: say so and stop
+)
+# How GPUs are split at every boot, by index or "all": {"all": ("3g.40gb", "3g.40gb")}
+driver_mig = {}
 driver_repository = "https://developer.download.nvidia.com/compute/cuda/repos"
 # Where the repository's key is; None: beside the packages, under the name NVIDIA gives it.
 driver_repository_key = None
@@ -39,6 +59,9 @@ runtime_toolkit_key_fingerprint = "C95B321B61E88C1809C4F759DDCAE044F796ECB0"
 runtime_toolkit_version = "1.20.1-1"  # of all four packages
 # Laid over our daemon.json, dicts key by key; None takes a key out.
 runtime_daemon = {}
+# Names of containers that are not ours and hold what an engine needs (its port, its GPUs): the deploy
+# stops and removes them, and uses the weights they have. One that is not named here: refused.
+runtime_take_over = ()
 # GiB that must be free for Docker's images; raise it to what your images need.
 runtime_disk_floor_gib = 2
 
@@ -59,11 +82,19 @@ model_disk_floor_gib = 2
 
 # -- gateway: nginx in front of the engines ------------------------------------------------------
 gateway_server_name = "_"  # the name in the certificate; "_": any
+# Where the certificate is from. "files": the next two. "local-ca": from an authority of your own, made
+# in gateway_local_ca_dir. "acme": by HTTP-01 from an ACME server; port 80 must be reachable from there.
+gateway_tls = "files"
 # Files on this machine. Others must not be able to read the key and the keys.
 gateway_tls_cert_file = ""
 gateway_tls_key_file = ""
+gateway_local_ca_dir = "local-ca"  # directory on this machine; keep it secret and safe
+gateway_acme_directory = "https://acme-v02.api.letsencrypt.org/directory"
+gateway_acme_email = None  # gets told of certificates that are about to expire
+gateway_acme_ca_file = None  # certificate, on this machine, of an ACME server of your own
 # Lines `NAME KEY`, or one line with a single key; NAME is what the access log shows.
 gateway_keys_file = ""
+gateway_bad_keys_per_minute = 60  # from one address; beyond it 429
 gateway_requests_per_second = 20  # for each key
 gateway_burst = 40  # requests above that rate that are let through at once
 gateway_connections_per_key = 64  # requests in flight for each key

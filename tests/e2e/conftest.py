@@ -2,6 +2,7 @@
 
 STOKER_E2E_KEEP=1 takes the fleet as it is, deployed and tuned before, and leaves it there: for work
 on single tests of what a deployed host does (test_5 and later).
+STOKER_E2E_FLEET names another fleet than `test`.
 """
 
 import os
@@ -16,6 +17,7 @@ from tests.e2e.hook import Hook
 from tests.e2e.world import Run, World, wait_for
 from tests.sandbox.fleet import Fleet
 
+FLEET = os.environ.get("STOKER_E2E_FLEET", "test")
 KEEP = os.environ.get("STOKER_E2E_KEEP") == "1"
 # Every command line and environment of every process, 20 times a second, while the deploy runs.
 SEEN = "/root/seen-during-deploy"
@@ -35,8 +37,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def bare() -> Iterator[World]:
-    """The fleet `test`, with hosts that nothing was deployed to. Removed at the end."""
-    fleet = Fleet("test")
+    """The fleet, with hosts that nothing was deployed to. Removed at the end."""
+    fleet = Fleet(FLEET)
     if not KEEP:
         fleet.down(purge=True)
         fleet.up()

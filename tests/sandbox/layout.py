@@ -89,6 +89,10 @@ FLEETS: dict[str, tuple[str, str, tuple[HostLayout, ...]]] = {
     "real": (".sandbox-real", "10.89.0.0/24", (_REAL,)),
 }
 
+# For work on one thing beside another: a small fleet each.
+_DEV = (HostLayout("gpu-1", "trixie", 2, 11), HostLayout("old-1", "bookworm", 0, 13))
+FLEETS |= {f"dev-{n}": (f".sandbox-dev-{n}", f"10.9{n}.0.0/24", _DEV) for n in range(1, 9)}
+
 
 def fleet_layout(name: str, repository: Path = REPOSITORY) -> FleetLayout:
     """Give the layout of fleet `name`, its directory below `repository`."""
