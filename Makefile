@@ -60,7 +60,7 @@ demo-down: setup  ## remove all that the demos made
 	$(BIN)/python -m tests.sandbox down --purge
 
 bench: setup  ## measure the agent, eleven minutes; prints the table of docs/benchmarks.md (as root)
-	$(BIN)/python -m tests.sandbox.tools gcc busybox dbus-daemon
+	$(BIN)/python -m tests.sandbox.tools gcc busybox dbus-daemon nginx
 	$(BIN)/python -m tests.sandbox.dockerd
 	$(BIN)/python -m benchmarks.all
 

@@ -15,20 +15,26 @@ from fleet.stages import (
     drift,
     driver,
     engine,
+    firewall,
     gateway,
     model,
     preflight,
     runtime,
+    takeover,
 )
 
 spec = specs.of(host)  # of all hosts, with every fault
 found = preflight.apply(host)
 
 base.apply(spec, found)
+firewall.apply(spec, found)
 driver.apply(spec, found)
 runtime.apply(spec, found)
-model.apply(spec)
+model.apply(spec, found)
+takeover.before_gateway(spec, found)
 gateway.apply(spec)
+takeover.apply(spec, found)
+firewall.after_takeover(spec, found)
 agent.apply(spec)
 engine.apply(spec)
 drift.apply(spec)

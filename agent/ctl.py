@@ -2,6 +2,7 @@
 
 Exit codes: 0 done · 1 not reached, or refused · 2 wrong use · 3 the wait ended without success.
 `simulate` needs no agent; it ends with 3 if something would have been done (`agent.simulate`).
+`doctor` needs none either; it ends with 1 if it finds something (`agent.doctor.command`).
 """
 
 import argparse
@@ -16,6 +17,7 @@ import msgspec
 
 from agent import audit, client, show, show_why, simulate, why
 from agent.asking import ask
+from agent.doctor import command as doctor
 from agent.errors import StokerError
 from agent.model import Verb
 from agent.paths import Paths
@@ -37,8 +39,8 @@ def main(
                 return _why(agent, options)
             case "ack":
                 return _acknowledge(agent, options)
-            case "simulate":
-                return _simulate(options)
+            case "simulate" | "doctor":
+                return _alone(options)
             case verb:
                 return ask(agent, Verb(verb), options, pause)
     except StokerError as error:
@@ -73,6 +75,9 @@ def _parser() -> argparse.ArgumentParser:
     ack.add_argument("incident", help="its id, as `stokerctl status` shows it")
     _add_person(ack)
     ack.add_argument("--json", action="store_true", help="print what was taken on")
+    examine = commands.add_parser("doctor", help="what is wrong here, and how is it put right?")
+    examine.add_argument("--json", action="store_true", help="print all findings as one document")
+    examine.add_argument("--all", action="store_true", help="show notes too")
     _add_simulate(commands.add_parser("simulate", help="what would have been done about a log?"))
     return parser
 
@@ -133,6 +138,13 @@ def _acknowledge(agent: client.Agent, options: argparse.Namespace) -> int:
     else:
         print(f"{done.incident}: closed by {done.by}: {done.reason}")
     return 0
+
+
+def _alone(options: argparse.Namespace) -> int:
+    """Do what needs no agent."""
+    if options.command == "doctor":
+        return doctor.main(as_json=options.json, notes=options.all)
+    return _simulate(options)
 
 
 def _simulate(options: argparse.Namespace) -> int:

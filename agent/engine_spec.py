@@ -21,6 +21,12 @@ Pin = Annotated[
 ]
 
 
+User = Annotated[
+    str,
+    Meta(pattern=r"^[0-9]+:[0-9]+\Z", description="a user and a group in digits, such as '2000:0'"),
+]
+
+
 class EngineSpec(Section, frozen=True, kw_only=True):
     """One engine: which program serves which model, on how many GPUs, with which limits."""
 
@@ -52,6 +58,9 @@ class EngineSpec(Section, frozen=True, kw_only=True):
     trust_remote_code: bool = False
     shm_gib: Count = 16
     memory_gib: Count | None = None
+    user: User | None = None
+    read_only: bool = True
+    pids: Count | None = None
     environment: dict[str, str] = field(default_factory=dict)
     extra_args: tuple[str, ...] = ()
     startup_deadline: Seconds = 1800.0

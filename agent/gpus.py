@@ -21,6 +21,7 @@ class Gpu(msgspec.Struct, frozen=True, kw_only=True):
     """One GPU that answers; `processes` are the process ids (of the host) that compute on it.
 
     `memory` is all that it has, in bytes; `capability` the compute capability, major × 10 + minor.
+    `split`: in MIG mode, so it cannot be used as a whole.
     """
 
     uuid: str
@@ -29,6 +30,7 @@ class Gpu(msgspec.Struct, frozen=True, kw_only=True):
     capability: int | None = None
     memory: int | None = None
     processes: tuple[int, ...] = ()
+    split: bool = False
 
 
 def assign(
@@ -95,6 +97,7 @@ def _gpu(handle: object) -> Gpu:
         capability=capability and capability[0] * 10 + capability[1],
         memory=memory and int(memory.total),
         processes=tuple(process.pid for process in processes),
+        split=bool((_if_told(pynvml.nvmlDeviceGetMigMode, handle) or (0,))[0]),
     )
 
 

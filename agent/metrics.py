@@ -53,6 +53,7 @@ def _families(snapshot: Snapshot) -> Iterator[Metric]:
     yield _phases(snapshot)
     yield from _engines(snapshot.engines)
     yield from metrics_gpu.families(snapshot)
+    yield from _certificate(snapshot)
     yield _conditions(snapshot)
     yield _incidents(snapshot)
     yield _waiting(snapshot)
@@ -104,6 +105,13 @@ def _engines(engines: dict[str, EngineView]) -> Iterator[Metric]:
         "When the engine was last started.",
         {name: e.state.last_start for name, e in engines.items()},
     )
+
+
+def _certificate(snapshot: Snapshot) -> Iterator[Metric]:
+    expires = snapshot.gateway.certificate_expires
+    if expires is not None:
+        text = "Until the certificate of the gateway expires; less than 0 once it has."
+        yield _gauge("stoker_certificate_expiry_seconds", text, expires - snapshot.at)
 
 
 def _conditions(snapshot: Snapshot) -> Metric:

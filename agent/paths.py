@@ -23,6 +23,16 @@ class Paths(msgspec.Struct, frozen=True):
         return self.run / "agent.sock"
 
     @property
+    def gateway(self) -> Path:
+        """The unix socket to which the gateway's nginx tells each request."""
+        return self.run / "gateway.sock"
+
+    @property
+    def certificate(self) -> Path:
+        """The certificate of the gateway, which is no secret."""
+        return self.etc / "tls.crt"
+
+    @property
     def outs(self) -> Path:
         """The GPUs that an engine may be started on (`agent.outs`)."""
         return self.run / "out-of-service.json"
@@ -39,6 +49,10 @@ class Paths(msgspec.Struct, frozen=True):
     def started(self, engine: str) -> Path:
         """What the running engine was started with (`reports.Started`)."""
         return self.run / "engines" / f"{engine}.json"
+
+    def caches(self, engine: str) -> Path:
+        """What an engine compiled, a directory for each image."""
+        return self.state / "engines" / engine / "cache"
 
     def exit(self, engine: str) -> Path:
         """How the engine ended last (`reports.Exit`)."""

@@ -96,7 +96,8 @@ class Picture:
             return worst
         others = (one.gpus for other, one in engines.items() if other != name)
         taken = shrink.out_of_service(found).union(*others)
-        free = [gpu for gpu in self._casebook.facts.gpus if not gpu.error and gpu.uuid not in taken]
+        whole = [gpu for gpu in self._casebook.facts.gpus if not (gpu.error or gpu.mig)]
+        free = [gpu for gpu in whole if gpu.uuid not in taken]
         return shrink.elsewhere(worst, self._width(name, free), wanted.gpus)
 
     def _width(self, name: str, free: Sequence[Gpu]) -> int:

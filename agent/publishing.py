@@ -7,7 +7,7 @@ from agent.ladder import Step
 from agent.model import Condition, Remedy, Status, Value, node_phase
 from agent.observe import capacity, policy, subjects
 from agent.picture import Picture
-from agent.snapshot import EngineView, Snapshot, view
+from agent.snapshot import EngineView, Snapshot, gateway_view, view
 from agent.sources.engine import EngineReading
 from agent.spec import HostSpec
 from agent.state import NodeState
@@ -60,6 +60,7 @@ def snapshot(
         incidents_closed=state.ledger.closed[-CLOSED_SHOWN:],
         steps=tuple(steps),
         attempts=state.attempts,
+        gateway=gateway_view(sources.gateway.value),
         log_gaps=sources.log.value.gaps if sources.log.value else 0,
         version=about.version,
         digest=about.digest,

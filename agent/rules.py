@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from agent import kernel_settings, networks, served
 from agent.errors import SpecError
+from agent.mig import layout
 from agent.xid import catalogue
 
 if TYPE_CHECKING:  # spec imports this module
@@ -22,7 +24,10 @@ SECRET = re.compile(rf"(^|_)({'|'.join(SECRET_WORDS)})(_|$)")
 def faults(spec: "HostSpec") -> list[str]:
     """Return one sentence for each impossible combination; none when the spec can be deployed."""
     found = [f for name, engine in spec.engines.items() for f in _engine(name, engine)]
+    found.extend(kernel_settings.faults(spec.base.sysctl))
+    found.extend(served.faults(spec.engines))
     found.extend(_ports(spec))
+    found.extend(networks.faults(spec))
     found.extend(_xids(spec))
     found.extend(_off(spec))
     found.extend(_webhook(spec))
@@ -32,7 +37,19 @@ def faults(spec: "HostSpec") -> list[str]:
             f"engine_gpus: the engines want {wanted} GPUs together, but driver_gpu_count is "
             f"{spec.driver.gpu_count}"
         )
+    found.extend(_split(spec, wanted))
     return found
+
+
+def _split(spec: "HostSpec", wanted: int) -> Iterator[str]:
+    mig, count = spec.driver.mig, spec.driver.gpu_count
+    yield from layout.faults(mig, count)
+    if (halved := layout.split(mig, count)) and count - halved < wanted <= count:
+        yield (
+            f"engine_gpus: the engines want {wanted} GPUs together, but driver_mig splits "
+            f"{halved} of the {count}, and an engine takes whole GPUs only: ask for "
+            f"{count - halved}, or split fewer"
+        )
 
 
 def _engine(name: str, engine: "EngineSpec") -> Iterator[str]:

@@ -1,12 +1,14 @@
 """What the agent publishes after every tick: the sole input of HTTP and metrics."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+from agent.gateway_books import Ends
 from agent.ladder import Attempt, Step
 from agent.model import Condition, EngineState, Phase, Remedy, Value
 from agent.observe import answering
 from agent.reports import Exit
 from agent.sources.engine import EngineReading
+from agent.sources.gateway import GatewayReading
 from agent.sources.gpu import NvmlReading
 from agent.spec import EngineSpec, digest
 from agent.xid.incident import Incident
@@ -81,6 +83,29 @@ def view(
     )
 
 
+class GatewayView(Value, frozen=True, kw_only=True):
+    """The gateway, as far as the agent is told of it.
+
+    `certificate_expires` in seconds since 1970, None = not known. `requests` since the agent began.
+    `streams`: by engine, those that have ended within five minutes. `deaf`: why nobody tells.
+    """
+
+    certificate_expires: float | None = None
+    requests: int = 0
+    streams: Mapping[str, Ends] = {}
+    deaf: str = ""
+
+
+def gateway_view(look: GatewayReading | None) -> GatewayView:
+    """Return what is shown of a reading; of none, that nothing is known."""
+    if look is None:
+        return GatewayView(deaf="not looked at")
+    expires = look.certificate.ends if look.certificate else None
+    return GatewayView(
+        certificate_expires=expires, requests=look.requests, streams=look.recent, deaf=look.deaf
+    )
+
+
 class Snapshot(Value, frozen=True, kw_only=True):
     """The node, complete and frozen. `at`: when the last tick ended; `tick_seconds`: its cost.
 
@@ -105,6 +130,7 @@ class Snapshot(Value, frozen=True, kw_only=True):
     steps: tuple[Step, ...]
     attempts: tuple[Attempt, ...]
     log_gaps: int = 0
+    gateway: GatewayView = GatewayView()
     version: str
     digest: str
     at: float

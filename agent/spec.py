@@ -28,6 +28,7 @@ from agent.spec_types import (
     Port,
     Seconds,
     Section,
+    ServerNames,
 )
 
 __all__ = [
@@ -76,7 +77,7 @@ class DriverSpec(Section, frozen=True, kw_only=True):
             pattern=r"^(lts|production|[0-9]{3})\Z",
             description="'lts', 'production', or a branch of three digits such as '595'",
         ),
-    ] = "595"
+    ] = "production"
     version: DriverVersion | None = None
     force_branch: bool = False
     adopt: bool = True
@@ -122,7 +123,7 @@ class ModelSpec(Section, frozen=True, kw_only=True):
 class GatewaySpec(Section, frozen=True, kw_only=True):
     """nginx on the node: TLS, keys, limits, the gate."""
 
-    server_name: str = "_"
+    server_name: ServerNames = "_"
     tls: Literal["files", "local-ca", "acme"] = "files"
     tls_cert_file: str = ""
     tls_key_file: str = ""
@@ -135,6 +136,7 @@ class GatewaySpec(Section, frozen=True, kw_only=True):
     requests_per_second: Annotated[float, Meta(ge=1)] = 20
     burst: Annotated[int, Meta(ge=0)] = 40
     connections_per_key: Count = 64
+    connections_per_address: Count = 2048
     max_body_mib: Count = 32
     read_timeout: Seconds = 600.0
     retry_after: Annotated[int, Meta(ge=1)] = 15
@@ -177,6 +179,7 @@ class CheckSpec(Section, frozen=True, kw_only=True):
     off: tuple[str, ...] = ()
     disk_floor_gib: Annotated[int, Meta(ge=0)] = 5
     slowdown_share: Annotated[float, Meta(gt=0, le=1)] = 0.6
+    streams_broken: Annotated[float, Meta(ge=0, lt=1)] = 0.02
 
 
 class DriftSpec(Section, frozen=True, kw_only=True):

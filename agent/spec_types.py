@@ -52,6 +52,13 @@ Network = Annotated[
         description="an address or a network, such as '10.0.0.0/8' or '2001:db8::/32'",
     ),
 ]
+ServerNames = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9_.:*-]+( [A-Za-z0-9_.:*-]+)*\Z",
+        description="a host name, several with one space between them, or '_' for any",
+    ),
+]
 HttpUrl = Annotated[str, Meta(pattern=r"^https?://[^\s]+\Z", description="an http(s) address")]
 
 

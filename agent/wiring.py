@@ -21,6 +21,7 @@ from agent.converge import Converger, FileGates
 from agent.engines import ENGINES
 from agent.errors import SourceError
 from agent.fleetlock import FleetLock, NoLock, Slot
+from agent.gateway_books import Books
 from agent.hold import Hold
 from agent.loop import Loop
 from agent.memory import Memory
@@ -35,6 +36,7 @@ from agent.rungs import UnitRungs
 from agent.snapshot import Published, Snapshot
 from agent.sources import Edges, Sources
 from agent.sources.engine import EngineSource
+from agent.sources.gateway import GatewaySource
 from agent.sources.host import HostSource
 from agent.sources.kmsg import KernelLog
 from agent.sources.nvml import NoGpus, NvmlSource
@@ -67,6 +69,8 @@ class Wiring:
         self._webhook = _webhook(spec, paths, http)
         tell = (self._tell,) if self._webhook else ()
         self.reads = Reads(self.published, spec.agent.tick, tell)
+        books = Books(self.reads.counters.registry, tuple(spec.engines))
+        self._gateway = GatewaySource(paths.gateway, paths.certificate, books)
         self._memory = memory = Memory(Store(paths.state / "agent" / "state.json"), self._boot)
         casebook = Casebook(spec, memory, self._audit)
         longest = max(ENGINES[e.kind].stop_deadline(e) for e in spec.engines.values())
@@ -93,6 +97,7 @@ class Wiring:
         units = [engine_unit(name) for name in self._spec.engines]
         self._units.watch(units, lambda _: self.loop.wake())
         self._log.start()
+        self._gateway.start()
         if self._events:
             self._events.start()
         async with contextlib.AsyncExitStack() as stack:
@@ -116,6 +121,7 @@ class Wiring:
             host=HostSource(_disks(spec, paths), self._units, self._clock),
             log=self._log,
             pids=ProcessSource(spec.engines, paths),
+            gateway=self._gateway,
             driver=(lambda: nvml.health) if nvml else DriverReading,
         )
 
@@ -161,6 +167,7 @@ class Wiring:
     async def _close(self) -> None:
         """Let go of everything but the engines and the gates: traffic goes on without us."""
         self._log.close()
+        self._gateway.close()
         for edge in (self._events, self._nvml, self._units, self._clock):
             if edge is not None:
                 with contextlib.suppress(SourceError):

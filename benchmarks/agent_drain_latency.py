@@ -49,8 +49,7 @@ def measure(options: argparse.Namespace) -> Figures:
     with polling(*host.outlets) as pollers:
         if options.idle_rounds:
             found |= _told("idle", _rounds(host, pollers, options.idle_rounds))
-        made_of = (host.address, host.ca, host.key)
-        with host.hogs(), streams(made_of, options.streams) as counted:
+        with host.hogs(), streams(host.gateway_made_of, options.streams) as counted:
             loaded = _rounds(host, pollers, options.rounds)
         found |= _told("load", loaded)
     return found | {f"streams_{how}": counted[how] for how in ("finished", "broken", "refused")}

@@ -1,4 +1,4 @@
-"""Runs every benchmark of the agent, and says which target each figure reaches: `make bench`.
+"""Runs every benchmark of the agent and the gateway, and tells each target: `make bench`.
 
 Prints one Markdown table, as docs/benchmarks.md holds it, and keeps it and every program's output
 in build/benchmarks. Exit code 1 when a program could not measure; a target that is missed is a
@@ -54,7 +54,7 @@ class Target:
 
 DRAIN, RESTART, HANG = "agent_drain_latency", "agent_restart_latency", "agent_hang_detection"
 DRIVER, STORM, COST = "agent_driver_hang", "agent_log_storm", "agent_footprint"
-TRUTH = "agent_decision_truth"
+TRUTH, GATEWAY = "agent_decision_truth", "gateway_overhead"
 TARGETS = (
     Target(DRAIN, "load_readyz_p50_ms", "fatal line → `/readyz` 503, loaded, P50", 20, " ms"),
     Target(DRAIN, "load_readyz_p99_ms", "the same, P99", 250, " ms"),
@@ -85,9 +85,13 @@ TARGETS = (
     Target(TRUTH, "nvlink5_missed_fatals", "missed fatals of the NVLink5 rules", 0, ""),
     Target(COST, "pss_mib", "Pss of all the agent's processes, 8 GPUs", 80, " MiB"),
     Target(COST, "cpu_percent", "CPU of all the agent's processes, 8 GPUs at 1 Hz", 0.5, " %"),
+    Target(GATEWAY, "added_gateway_p99_ms", "the gateway adds to the first byte, P99", 1, " ms"),
+    Target(GATEWAY, "added_by_name_p99_ms", "the same where the model is chosen by name", 1, " ms"),
+    Target(GATEWAY, "paced_gateway_lost_percent", "tokens a second lost to the gateway", 1, " %"),
+    Target(GATEWAY, "paced_by_name_lost_percent", "the same by name", 1, " %"),
 )
 # Those that need the sandbox's host come first: it is fresh.
-PROGRAMS = (DRAIN, RESTART, HANG, DRIVER, STORM, COST, TRUTH)
+PROGRAMS = (DRAIN, RESTART, HANG, DRIVER, STORM, COST, TRUTH, GATEWAY)
 
 
 def main(arguments: list[str]) -> int:

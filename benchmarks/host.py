@@ -27,7 +27,7 @@ from benchmarks.outlets import AgentCheck, Chat, Readyz
 from tests.sandbox import docker, kmsg
 from tests.sandbox.fleet import Fleet
 from tests.sandbox.gateway import Gateway
-from tests.sandbox.layout import REPOSITORY
+from tests.sandbox.layout import DOMAIN, REPOSITORY
 from tests.sandbox.nvml.state import gpu_pci
 
 NAME, ENGINE = "gpu-1", "main"
@@ -59,13 +59,18 @@ class Host:
         return (
             Readyz(self.address, 9750),
             AgentCheck(self.address, 9751, ENGINE),
-            Chat(self.address, self.ca, self.key),
+            Chat(self.address, self.ca, self.key, f"{NAME}.{DOMAIN}"),
         )
+
+    @property
+    def gateway_made_of(self) -> tuple[str, Path, str, int, str]:
+        """What a client of its gateway is made of."""
+        return self.address, self.ca, self.key, 443, f"{NAME}.{DOMAIN}"
 
     @property
     def gateway(self) -> Gateway:
         """A client of its gateway."""
-        return Gateway(self.address, self.ca, self.key)
+        return Gateway(*self.gateway_made_of)
 
     def say(self, *lines: str) -> None:
         """Let the kernel log say `lines`."""

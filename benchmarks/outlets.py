@@ -87,6 +87,7 @@ class Chat:
     address: str
     ca: Path
     key: str
+    host: str
     name: str = "gateway"
     _kept: http.client.HTTPSConnection | None = field(default=None, repr=False)
 
@@ -94,6 +95,7 @@ class Chat:
         """See `Outlet`."""
         assert self._kept
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.key}"}
+        headers["Host"] = self.host
         self._kept.request("POST", "/v1/chat/completions", b"{}", headers)
         return b"engine_not_serving" not in self._kept.getresponse().read()
 

@@ -30,6 +30,7 @@ from agent.facts import Facts, branch
 from agent.memory import Memory
 from agent.model import EngineState, Phase, Status
 from agent.sources import Edges, Sources
+from agent.sources.gateway import GatewayReading
 from agent.sources.host import HostReading
 from agent.sources.kmsg import KernelLog
 from agent.sources.nvml import NvmlSource
@@ -97,6 +98,7 @@ class Rig:
             host=Still(HostReading()),
             log=self.log,
             pids=Still({}),
+            gateway=Still(GatewayReading()),
             driver=lambda: self.nvml.health,
         )
         self.sources = Sources(edges, patience=6.0)

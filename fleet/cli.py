@@ -11,13 +11,15 @@ import sys
 from collections.abc import Sequence
 
 from agent.errors import StokerError
+from fleet import keys_command
 from fleet.command import Command, WrongUseError
+from fleet.doctor import command as doctor
 from fleet.models import command as models
 from fleet.plan import command as plan
 
 __all__ = ["pyinfra_cli"]
 
-COMMANDS: tuple[Command, ...] = (models.COMMAND, plan.COMMAND)
+COMMANDS: tuple[Command, ...] = (doctor.COMMAND, keys_command.COMMAND, models.COMMAND, plan.COMMAND)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

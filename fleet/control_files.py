@@ -1,11 +1,12 @@
 """What the control machine can tell about a spec: the files it names, and its engine settings."""
 
 import stat
+from datetime import UTC, datetime
 from pathlib import Path
 
 from agent.engines import ENGINES
 from agent.spec import HostSpec
-from fleet import keys
+from fleet import keys, tls_files
 
 
 def faults(spec: HostSpec) -> list[str]:
@@ -16,8 +17,7 @@ def faults(spec: HostSpec) -> list[str]:
         for fault in ENGINES[engine.kind].faults(engine)
     ]
     gateway = spec.gateway
-    found += _file("gateway_tls_cert_file", gateway.tls_cert_file, secret=False)
-    found += _file("gateway_tls_key_file", gateway.tls_key_file)
+    found += tls_files.faults(gateway, _file)
     keys_file = _file("gateway_keys_file", gateway.keys_file)
     found += keys_file or _keys(gateway.keys_file)
     if spec.agent.webhook_secret_file is not None:
@@ -37,9 +37,18 @@ def token(spec: HostSpec) -> str:
     return Path(spec.model.token_file).read_text().strip() if spec.model.token_file else ""
 
 
+def api_keys(spec: HostSpec) -> list[keys.ApiKey]:
+    """Return the keys of the gateway that are good today, in UTC."""
+    return _good(spec.gateway.keys_file)
+
+
+def _good(path: str) -> list[keys.ApiKey]:
+    return keys.usable(keys.parse(Path(path).read_text()), datetime.now(UTC).date())
+
+
 def _keys(path: str) -> list[str]:
     try:
-        keys.parse(Path(path).read_text())
+        _good(path)
     except keys.KeysError as error:
         return [f"gateway_keys_file = {path!r}: {error}"]
     return []

@@ -9,6 +9,7 @@ from agent.spec import HostSpec
 
 Settings = dict[str, Any]
 MARGIN = 30  # seconds from the longest drain of an engine to the end of Docker's patience
+NVIDIA = "nvidia"  # the runtime that NVIDIA's toolkit brings for what was before CDI
 
 
 class DaemonError(ValueError):
@@ -58,4 +59,10 @@ def text(there: str, spec: HostSpec) -> str:
         raise DaemonError(
             f"/etc/docker/daemon.json is no JSON ({error}): repair or remove it"
         ) from error
+    if not isinstance(settings, dict):
+        raise DaemonError("/etc/docker/daemon.json is no JSON object: repair or remove it")
+    if settings.get("default-runtime") == NVIDIA:
+        # It hands every GPU to any image that asks for them in its environment, as CUDA's images
+        # do, beside what CDI gave. A container that was made with it keeps it.
+        settings = merge(settings, {"default-runtime": None})
     return json.dumps(merge(settings, ours(spec)), indent=2, sort_keys=True) + "\n"

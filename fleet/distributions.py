@@ -1,4 +1,7 @@
-"""What differs between the distributions we deploy to. Pure: names of repositories and packages."""
+"""What differs between the distributions we deploy to. Pure: names of repositories and packages.
+
+What the driver's packages are called is in `fleet.driver.names`.
+"""
 
 from msgspec import Struct
 
@@ -22,8 +25,6 @@ class Distribution(Struct, frozen=True, kw_only=True):
     codename: str
     cuda: str
     cuda_key: str
-    headers: str
-    driver: tuple[str, ...]
 
     def driver_repository(self, spec: DriverSpec) -> Repository:
         """Return NVIDIA's driver repository."""
@@ -59,9 +60,6 @@ class Distribution(Struct, frozen=True, kw_only=True):
         )
 
 
-_DEBIAN = ("nvidia-driver-cuda", "nvidia-kernel-open-dkms", "nvidia-persistenced")
-_UBUNTU = ("libnvidia-compute", "nvidia-dkms-open", "nvidia-persistenced")
-
 # By /etc/os-release: ID-VERSION_ID.
 DISTRIBUTIONS = {
     "debian-12": Distribution(
@@ -69,23 +67,23 @@ DISTRIBUTIONS = {
         codename="bookworm",
         cuda="debian12",
         cuda_key="3bf863cc.pub",
-        headers="linux-headers-amd64",
-        driver=_DEBIAN,
     ),
     "debian-13": Distribution(
         family="debian",
         codename="trixie",
         cuda="debian13",
         cuda_key="8793F200.pub",
-        headers="linux-headers-amd64",
-        driver=_DEBIAN,
     ),
     "ubuntu-24.04": Distribution(
         family="ubuntu",
         codename="noble",
         cuda="ubuntu2404",
         cuda_key="3bf863cc.pub",
-        headers="linux-headers-generic",
-        driver=_UBUNTU,
+    ),
+    "ubuntu-26.04": Distribution(
+        family="ubuntu",
+        codename="resolute",
+        cuda="ubuntu2604",
+        cuda_key="3bf863cc.pub",
     ),
 }

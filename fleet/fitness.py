@@ -8,18 +8,21 @@ from agent.planner.card import CARDS, Card, reported
 from agent.planner.checkpoint import Checkpoint
 from agent.planner.units import MIB
 from agent.spec import HostSpec
+from fleet import docker_fitness, firewall, takeover
 from fleet.distributions import DISTRIBUTIONS
+from fleet.driver import pci, verdict
 from fleet.facts.bare import Bare, Listener
 from fleet.plan import memory
 
 GIB = 1024**3
-DOCKER_ROOT = "/var/lib/docker"
+DOCKER_ROOT = docker_fitness.ROOT
+RED_HAT = ("rhel-9", "rocky-9", "almalinux-9")
 
 
 def problems(spec: HostSpec, found: Bare) -> Iterator[str]:
     """Yield one sentence for each thing that is in the way."""
     if found.os not in DISTRIBUTIONS:
-        yield f"runs {found.os}; supported are {', '.join(DISTRIBUTIONS)}"
+        yield _unsupported(found.os)
     if found.machine != "x86_64":
         yield f"is a {found.machine} machine; supported is x86_64"
     if not found.python:
@@ -27,37 +30,32 @@ def problems(spec: HostSpec, found: Bare) -> Iterator[str]:
     if not found.curl:
         yield "has no curl; install it first: apt-get install curl ca-certificates"
     yield from _gpus(spec, found)
-    yield from _docker(spec, found)
+    yield from docker_fitness.problems(spec, found)
     yield from _disk(spec, found)
     yield from _ports(spec, found)
+    yield from firewall.problems(spec, found)
+    yield from takeover.refusals(spec, found)
+
+
+def _unsupported(name: str) -> str:
+    said = f"runs {name}; supported are {', '.join(DISTRIBUTIONS)}"
+    if name.startswith(RED_HAT):
+        said += "; RHEL, Rocky and AlmaLinux 9 are foreseen, but not built yet"
+    return said
 
 
 def _gpus(spec: HostSpec, found: Bare) -> Iterator[str]:
-    wanted, there = spec.driver.gpu_count, len(found.gpus)
+    wanted, there = spec.driver.gpu_count, len(found.nvidia.gpus)
     if there < wanted:
         yield (
             f"has {there} NVIDIA GPU(s) on its PCI bus, but driver_gpu_count is {wanted}: a card "
             "is missing or dead, or the number is wrong"
         )
-    if wanted and found.run_file:
-        yield (
-            "has a driver installed from a .run file, which packages must not be laid over: "
-            "remove it first with nvidia-uninstall"
-        )
-
-
-def _docker(spec: HostSpec, found: Bare) -> Iterator[str]:
-    least = tuple(int(part) for part in spec.runtime.docker_minimum.split("."))
-    if found.docker and found.docker < least:
-        version = ".".join(map(str, found.docker))
-        yield (
-            f"has Docker {version}, older than runtime_docker_minimum = "
-            f"{spec.runtime.docker_minimum}: upgrade it first, or lower the key"
-        )
+    yield from verdict.of(spec, found).problems
 
 
 def _disk(spec: HostSpec, found: Bare) -> Iterator[str]:
-    floors = [("runtime_disk_floor_gib", spec.runtime.disk_floor_gib, DOCKER_ROOT)]
+    floors = [("runtime_disk_floor_gib", spec.runtime.disk_floor_gib, docker_fitness.root(spec))]
     if len(found.weights) < len({(e.model, e.revision) for e in spec.engines.values()}):
         floors.append(("model_disk_floor_gib", spec.model.disk_floor_gib, spec.model.root))
     for key, floor, path in floors:
@@ -79,6 +77,9 @@ def _ports(spec: HostSpec, found: Bare) -> Iterator[str]:
     for name, engine in spec.engines.items():
         wanted[engine.port] = (f"engine {name}", "docker.service", name in found.engines)
     for listener in dict.fromkeys(found.listeners):  # once, also when it has IPv4 and IPv6
+        of_docker = listener.unit in {"docker.service", "-"}
+        if of_docker and listener.port in takeover.ports(found):
+            continue  # a container's: `takeover` says whether it may be
         if listener.port in wanted:
             user, unit, ours = wanted[listener.port]
             if not (ours and listener.unit == unit):
@@ -119,7 +120,7 @@ def undeclared(spec: HostSpec) -> str | None:
 
 
 def card(spec: HostSpec, found: Bare | None) -> Card | None:
-    """Return the GPU of a host: as its driver reports it, else as declared, else None.
+    """Return the GPU of a host: as its driver reports it, else as declared, else by its PCI id.
 
     Of unlike GPUs the one with the least memory.
     """
@@ -127,7 +128,16 @@ def card(spec: HostSpec, found: Bare | None) -> Card | None:
     known = [one for one in cards if one.capability]
     if known:
         return min(known, key=lambda one: one.memory)
-    return CARDS.get(spec.driver.gpu_type or "")
+    return CARDS.get(spec.driver.gpu_type or "") or by_id(found)
+
+
+def by_id(found: Bare | None) -> Card | None:
+    """Return the GPU that a host's PCI bus tells of; None where one of them is not known."""
+    named = [CARDS.get(pci.gpu(one.id).card) for one in found.nvidia.gpus] if found else []
+    cards = [one for one in named if one]
+    if not cards or len(cards) < len(named):
+        return None
+    return min(cards, key=lambda one: one.memory)
 
 
 def _reports(found: Bare) -> Iterator[tuple[str, int, int]]:

@@ -9,6 +9,7 @@ from pyinfra.api.inventory import Inventory
 from agent.errors import SpecError
 from agent.spec import HostSpec
 from fleet import control_files
+from fleet.driver import branches
 from fleet.errors import RefusedError
 from fleet.models import locked
 from fleet.plan import foreseen
@@ -43,6 +44,7 @@ def examine(inventory: Iterable[Host]) -> tuple[dict[str, HostSpec], list[str]]:
             *control_files.faults(spec),
             *locked.faults(spec),
             *foreseen.faults(spec),
+            *branches.faults(spec.driver),
         )
         faults.extend(f"{host.name}: {fault}" for fault in wrong)
     return specs, faults

@@ -19,7 +19,7 @@ from pyinfra_cli.exceptions import CliError, UnexpectedExternalError
 from pyinfra_cli.inventory import make_inventory
 
 from agent.spec import HostSpec
-from fleet import specs
+from fleet import specs, tls_files
 
 __all__ = ["pyinfra_cli"]
 
@@ -68,6 +68,8 @@ def main(arguments: list[str]) -> int:
     if not faults:
         for spec in made.values():
             print(line(spec))
+            for warning in tls_files.warnings(spec.gateway):
+                print(f"{spec.name}: warning: {warning}", file=sys.stderr)
     return 1 if faults else 0
 
 

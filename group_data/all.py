@@ -27,16 +27,16 @@ driver_gpu_count = 1
 # What they are ("H100-SXM", "A100-80-SXM", "H200", …), for a plan before any host is up; a wrong name
 # is answered with the nearest. None: as the driver reports them.
 driver_gpu_type = None
-# "lts", "production", or a branch: "580" (long-term, the last for Volta and older), "595" (production),
-# "620" (long-term, new).
-driver_branch = "595"
+# "lts" (580 now), "production" (595 now; 580 for GPUs before Turing), or a branch: "580", "595", "620".
+driver_branch = "production"
 driver_version = None  # the very version, such as "595.91.07"; None: leave the one that is there
 driver_force_branch = False  # True: also a branch that NVIDIA no longer, or not for long, supports
 driver_adopt = True  # leave a driver that works and came from elsewhere as it is
 driver_reboot = (
     True  # reboot when the loaded module is not the installed one; False: say so and stop
 )
-# How GPUs are split at every boot, by index or "all": {"all": ("3g.40gb", "3g.40gb")}
+# How GPUs are split at every boot, by index or "all": {"0": ("3g.40gb", "3g.40gb")}; engines take
+# whole GPUs only (docs/runtime.md).
 driver_mig = {}
 driver_repository = "https://developer.download.nvidia.com/compute/cuda/repos"
 # Where the repository's key is; None: beside the packages, under the name NVIDIA gives it.
@@ -51,7 +51,8 @@ driver_repository_key_fingerprints = (
 runtime_docker_repository = "https://download.docker.com/linux"
 runtime_docker_key = None  # None: `gpg` beside the packages
 runtime_docker_key_fingerprint = "9DC858229FC7DD38854AE2D88D81803C0EBFCD88"
-# A host with an older Docker is refused. 28.2 is the first with CDI switched on by itself.
+# An older Docker is upgraded, unless containers run in it: then the host is refused (docs/runtime.md).
+# 28.2 is the first with CDI switched on by itself.
 runtime_docker_minimum = "28.2"
 runtime_toolkit_repository = "https://nvidia.github.io/libnvidia-container/stable/deb"
 runtime_toolkit_key = "https://nvidia.github.io/libnvidia-container/gpgkey"
@@ -92,12 +93,14 @@ gateway_local_ca_dir = "local-ca"  # directory on this machine; keep it secret a
 gateway_acme_directory = "https://acme-v02.api.letsencrypt.org/directory"
 gateway_acme_email = None  # gets told of certificates that are about to expire
 gateway_acme_ca_file = None  # certificate, on this machine, of an ACME server of your own
-# Lines `NAME KEY`, or one line with a single key; NAME is what the access log shows.
+# Lines `NAME KEY`, or one line with a single key; NAME is what the access log shows. Behind the key:
+# expires=2026-12-31, disabled, requests_per_second=5, burst=10, concurrent=8. `stoker keys new NAME`.
 gateway_keys_file = ""
 gateway_bad_keys_per_minute = 60  # from one address; beyond it 429
 gateway_requests_per_second = 20  # for each key
 gateway_burst = 40  # requests above that rate that are let through at once
 gateway_connections_per_key = 64  # requests in flight for each key
+gateway_connections_per_address = 2048  # the same for each address, whatever the keys
 gateway_max_body_mib = 32
 gateway_read_timeout = 600.0  # seconds between two pieces of an answer
 gateway_retry_after = 15  # seconds, in every 429 and 503
@@ -133,6 +136,7 @@ check_xid = {}
 check_off = ()  # names of checks that are not run, e.g. ("pcie_link",)
 check_disk_floor_gib = 5  # free space below which a disk that we need is reported
 check_slowdown_share = 0.6  # share of five minutes slowed down by hardware that is reported
+check_streams_broken = 0.02  # share of an engine's streams in five minutes, broken off, that is reported
 
 # -- drift: the check that cron runs on the node -------------------------------------------------
 drift_enabled = True
@@ -179,6 +183,11 @@ engine_lora_rank = None
 engine_trust_remote_code = False  # run Python files that come with the model
 engine_shm_gib = 16
 engine_memory_gib = None  # limit of host memory; None: none
+# User and group that it runs as, in digits. None: "2000:0" for vLLM, whose image is made for it; root
+# without any capability for TGI and SGLang, whose images keep their Python where only root can read.
+engine_user = None
+engine_read_only = True  # its container's files; it writes to /tmp, and to a directory for its caches
+engine_pids = None  # processes and threads at most; None: 4096 for each GPU
 engine_environment = {}  # never a secret: `docker inspect` shows it
 engine_extra_args = ()  # flags of the engine that have no key here
 engine_startup_deadline = 1800.0  # seconds from start to the first answer

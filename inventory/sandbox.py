@@ -15,6 +15,9 @@ if not (_directory / "depot.json").exists():
     raise _InventoryError(f"{_directory} holds no fleet; `make demo` makes one")
 _depot = _json.loads((_directory / "depot.json").read_text())
 _hosts = _json.loads((_directory / "hosts.json").read_text())
+# What a test wants of a host that `--data` cannot say: {"gpu-1": {"engines": {…}}}
+_extra = _directory / "data.json"
+_wanted: dict[str, dict[str, _Any]] = _json.loads(_extra.read_text()) if _extra.exists() else {}
 
 
 def _common(host: dict[str, _Any]) -> dict[str, _Any]:
@@ -50,7 +53,10 @@ def _common(host: dict[str, _Any]) -> dict[str, _Any]:
         "gateway_keys_file": str(_directory / "api-key"),
         "gateway_retry_after": 2,
         "agent_listen": "0.0.0.0",
-        "engine_gpus": host["gpus"],
+        # This machine, the first address, and the hosts.
+        "firewall_read_from": (host["address"].rpartition(".")[0] + ".0/24",),
+        # Debian 12's Docker knows no CDI, by which engines get their GPUs.
+        "engine_gpus": 0 if host["os"] == "debian-12" else host["gpus"],
         "engine_shm_gib": 1,
         "engine_startup_deadline": 240.0,
         "engine_drain_deadline": 30.0,
@@ -89,5 +95,7 @@ def _real(host: dict[str, _Any]) -> dict[str, _Any]:
     }
 
 
-simulated = [(h["name"], _simulated(h)) for h in _hosts if h["name"] != "real-1"]
+simulated = [
+    (h["name"], _simulated(h) | _wanted.get(h["name"], {})) for h in _hosts if h["name"] != "real-1"
+]
 real = [(h["name"], _real(h)) for h in _hosts if h["name"] == "real-1"]

@@ -16,6 +16,7 @@ from agent.sources import Sources
 from agent.spec import HostSpec
 
 REGISTRY = (  # FILE.CLASS; the file's name is the check's name
+    "certificate.Certificate",
     "clock.Clock",
     "disk.Disk",
     "driver_answers.DriverAnswers",
@@ -34,6 +35,7 @@ REGISTRY = (  # FILE.CLASS; the file's name is the check's name
     "nvlink.Nvlink",
     "pcie_link.PcieLink",
     "services.Services",
+    "streams.Streams",
 )
 
 DEADLINE = 10.0  # seconds for one check's look

@@ -35,7 +35,10 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
     shm_bytes: int = 0
     memory_bytes: int | None = None
     capabilities: tuple[str, ...] = ()  # all others are dropped
-    read_only: bool = False
+    user: str
+    directory: str | None = None  # where it starts; None = where the image says
+    processes: int
+    read_only: bool = True
     init: bool = True
 
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 
-from agent.engines import companions
+from agent.engines import companions, room
 from agent.engines.sglang_flags import ALGORITHM
 from agent.spec import EngineSpec
 
 PORT = 30000
 ENVIRONMENT = {
+    **room.ENVIRONMENT,
+    "SGLANG_CACHE_DIR": f"{room.CACHE}/sglang",
     "HF_HUB_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "SGLANG_ENABLE_HEALTH_ENDPOINT_GENERATION": "0",

@@ -56,6 +56,7 @@ class Tgi:
             command=tgi_command.command(engine, parallel.degree(engine, len(gpus))),
             environment=tgi_command.environment(engine),
             port=tgi_command.PORT,
+            scratch=tgi_command.SCRATCH,
         )
 
     def load(self, metrics: str) -> Load:

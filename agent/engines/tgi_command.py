@@ -3,11 +3,13 @@
 import math
 from collections.abc import Iterator
 
-from agent.engines import companions
+from agent.engines import companions, room
 from agent.engines.tgi_flags import KV_CACHE
 from agent.spec import EngineSpec
 
 PORT = 8080
+# Where the router writes a tokenizer as it starts, in the image's working directory.
+SCRATCH = ("/usr/src/out",)
 PROMETHEUS_PORT = 9000  # must be free at start, though nothing is served on it
 
 
@@ -52,7 +54,7 @@ def _numbers(engine: EngineSpec) -> Iterator[str]:
 def environment(engine: EngineSpec) -> dict[str, str]:
     """Return the variables that Stoker sets."""
     # The router takes nothing but "1" for true.
-    found = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+    found = {**room.ENVIRONMENT, "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
     if engine.prefix_caching is not None:
         found["PREFIX_CACHING"] = str(int(engine.prefix_caching))
     return found

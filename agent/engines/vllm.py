@@ -18,6 +18,7 @@ from agent.engines import (
     exposition,
     markers,
     parallel,
+    room,
     steps,
     variables,
     vllm_command,
@@ -54,6 +55,8 @@ class Vllm:
             command=vllm_command.command(engine, parallel.degree(engine, len(gpus))),
             environment=vllm_command.environment(engine),
             port=vllm_command.PORT,
+            user=vllm_command.USER,
+            directory=room.CACHE,  # images start where only their own user may be
         )
 
     def load(self, metrics: str) -> Load:

@@ -5,12 +5,17 @@ from collections.abc import Iterator
 
 import msgspec
 
-from agent.engines import companions, values
+from agent.engines import companions, room, values
 from agent.engines.vllm_flags import KV_CACHE, PROGRAM, QUANTIZE
 from agent.spec import EngineSpec
 
 PORT = 8000
+# The official image is prepared for it (vLLM's docs/deployment/docker.md), and runs as any other
+# user too, given a home.
+USER = "2000:0"
 ENVIRONMENT = {
+    **room.ENVIRONMENT,
+    "VLLM_CACHE_ROOT": f"{room.CACHE}/vllm",
     "HF_HUB_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "VLLM_NO_USAGE_STATS": "1",

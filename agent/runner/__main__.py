@@ -10,6 +10,7 @@ from agent import gpus, reports, spec
 from agent.outs import Outs
 from agent.paths import Paths
 from agent.reports import Exit, ExitClass
+from agent.runner import caches
 from agent.runner.inbox import QueueInbox
 from agent.runner.run import Run, World
 from agent.runner.sdk import DockerSdk
@@ -46,6 +47,7 @@ def main(name: str, paths: Paths) -> int:
         inbox=inbox,
         say=say,
         follow=lambda container, line: follow(dockerd, container, line, inbox.ended),
+        cache=lambda image, user: caches.prepare(paths.caches(name), image, user),
     )
     report = Run(name, host, world).live()
     say(f"stoker: engine {name} ended: {report.kind} {report.reason}: {report.message}")

@@ -42,6 +42,9 @@ class Dockerd(Protocol):
     def pull(self, image: str) -> Iterator[str]:
         """Pull the pinned image; yield a progress line for each of Docker's events."""
 
+    def ensure_network(self, settings: Mapping[str, Any]) -> None:
+        """Create a network from the SDK's arguments, unless there is one of that name."""
+
     def create(self, settings: Mapping[str, Any]) -> str:
         """Create a container from the SDK's arguments; return its id."""
 

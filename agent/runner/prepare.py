@@ -16,6 +16,7 @@ from agent.gpus import Gpu, assign
 from agent.outs import Placement
 from agent.planner.checkpoint import Checkpoint
 from agent.reports import ExitClass
+from agent.runner import network
 from agent.runner.dockerd import Dockerd, DockerLostError, DockerRefusedError
 from agent.runner.inbox import Inbox
 from agent.runner.refusals import CannotStartError, meaning
@@ -43,10 +44,11 @@ class Preparation:
         outs: Callable[[], Placement],
         inbox: Inbox,
         say: Callable[[str], None],
+        cache: Callable[[str, str], Path],
     ) -> None:
         self._name, self._spec, self._engine = name, spec, spec.engines[name]
         self._dockerd, self._gpus, self._outs = dockerd, gpus, outs
-        self._inbox, self._say = inbox, say
+        self._inbox, self._say, self._cache = inbox, say, cache
 
     def create(self) -> tuple[str, tuple[str, ...]]:
         """Return the id of the created container, not yet started, and its GPUs (UUIDs)."""
@@ -59,10 +61,19 @@ class Preparation:
             self._image()
             gpus = self._assigned(former) if self._engine.gpus else ()
             container = ENGINES[self._engine.kind].container(self._engine, weights, gpus)
-            rendered = settings(container, self._name, digest(self._engine), gpus)
+            cache = self._kept(container.image, container.user)
+            self._dockerd.ensure_network(network.SETTINGS)
+            rendered = settings(container, self._name, digest(self._engine), gpus, cache)
             return self._dockerd.create(rendered), gpus
         except (DockerRefusedError, DockerLostError) as error:
             raise CannotStartError(meaning(error)) from error
+
+    def _kept(self, image: str, user: str) -> str:
+        try:
+            return str(self._cache(image, user))
+        except OSError as error:
+            ending = Ending(kind=ExitClass.CONFIG, reason="NoCache", message=str(error))
+            raise CannotStartError(ending) from error
 
     def _await_dockerd(self) -> None:
         deadline = self._inbox.now() + DOCKER_PATIENCE
@@ -132,9 +143,10 @@ class Preparation:
         return held
 
     def _well(self) -> tuple[Gpu, ...]:
-        """Return the GPUs that answer and are not out of service."""
+        """Return the GPUs that answer, are not out of service, and are not split."""
         out = self._outs().out
-        return tuple(gpu for gpu in self._read_gpus() if gpu.uuid not in out)
+        found = self._read_gpus()
+        return tuple(gpu for gpu in found if gpu.uuid not in out and not gpu.split)
 
     @cached_property
     def _model(self) -> Checkpoint | None:

@@ -28,7 +28,8 @@ REFUSALS = (
         "CdiDeviceUnknown",
         ExitClass.GPU,
         r"unresolvable CDI devices? (?P<what>[^\n]{1,200})",
-        "the CDI specification does not know {what}: run nvidia-cdi-refresh, or a GPU is gone",
+        "the CDI specification does not know {what}: systemctl restart nvidia-cdi-refresh; or a "
+        "GPU is gone",
     ),
     Marker(
         "StuckProcess",

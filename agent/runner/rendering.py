@@ -6,11 +6,11 @@ from typing import Any
 from docker.types import DeviceRequest, LogConfig
 from docker.types import Mount as DockerMount
 
+from agent.engines import room
 from agent.engines.base import Container
+from agent.runner import network
 
 ENGINE_LABEL, DIGEST_LABEL, GPUS_LABEL = "stoker.engine", "stoker.digest", "stoker.gpus"
-# Threads count: NCCL, OpenMP and the tokenizers start hundreds a GPU.
-PROCESSES = 32768
 
 
 def container_name(engine: str) -> str:
@@ -18,11 +18,18 @@ def container_name(engine: str) -> str:
     return f"stoker-{engine}"
 
 
-def settings(container: Container, engine: str, digest: str, gpus: Sequence[str]) -> dict[str, Any]:
-    """Render the arguments. GPUs come by CDI only: other injections are lost on a daemon-reload."""
+def settings(
+    container: Container, engine: str, digest: str, gpus: Sequence[str], cache: str
+) -> dict[str, Any]:
+    """Render the arguments; `cache` is a directory of the host that the engine may write to.
+
+    GPUs come by CDI only: other injections are lost on a daemon-reload.
+    """
     return {
         "name": container_name(engine),
         "image": container.image,
+        # Whatever the host's default: another one would add the GPUs of other engines.
+        "runtime": "runc",
         "command": list(container.command),
         "environment": dict(container.environment),
         "labels": {ENGINE_LABEL: engine, DIGEST_LABEL: digest, GPUS_LABEL: ",".join(gpus)},
@@ -31,7 +38,11 @@ def settings(container: Container, engine: str, digest: str, gpus: Sequence[str]
         "mounts": [
             DockerMount(mount.target, mount.source, type="bind", read_only=mount.read_only)
             for mount in container.mounts
-        ],
+        ]
+        + [DockerMount(room.CACHE, cache, type="bind")],
+        "network": network.NAME,
+        "user": container.user,
+        "working_dir": container.directory,
         # Executable: Triton and TorchInductor load what they compile there.
         "tmpfs": dict.fromkeys(container.tmpfs, "rw,exec,nosuid,nodev"),
         "shm_size": container.shm_bytes or None,
@@ -43,7 +54,7 @@ def settings(container: Container, engine: str, digest: str, gpus: Sequence[str]
         "cap_drop": ["ALL"],
         "cap_add": list(container.capabilities),
         "security_opt": ["no-new-privileges"],
-        "pids_limit": PROCESSES,
+        "pids_limit": container.processes,
         "restart_policy": {"Name": "no"},
         "log_config": LogConfig(type="local", config={"max-size": "50m", "max-file": "3"}),
     }

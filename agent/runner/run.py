@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 import msgspec
 
@@ -34,6 +35,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     `outs` says which GPUs may be taken.
     `follow(container, line)` starts to follow a container and returns how to wait for its last
     lines; its end reaches the inbox.
+    `cache(image, user)` makes the directory in which that engine keeps what it compiled.
     """
 
     paths: Paths
@@ -43,6 +45,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     inbox: Inbox
     say: Callable[[str], None]
     follow: Callable[[str, Callable[[str], None]], Callable[[], None]]
+    cache: Callable[[str, str], Path]
     wall: Callable[[], float] = time.time
 
 
@@ -89,6 +92,7 @@ class Run:
             self._world.outs,
             self._world.inbox,
             self._world.say,
+            self._world.cache,
         )
         container, gpus = preparation.create()
         try:

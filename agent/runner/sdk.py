@@ -73,6 +73,14 @@ class DockerSdk:
                 parts = (event.get("id"), event.get("status"), event.get("progress"))
                 yield " ".join(str(part) for part in parts if part)
 
+    def ensure_network(self, settings: Mapping[str, Any]) -> None:
+        """See `Dockerd`."""
+        with self._errors() as client:
+            name = settings["name"]
+            if any(network.name == name for network in client.networks.list(names=[name])):
+                return
+            client.networks.create(**settings)
+
     def create(self, settings: Mapping[str, Any]) -> str:
         """See `Dockerd`."""
         with self._errors() as client:

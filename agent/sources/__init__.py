@@ -13,6 +13,7 @@ import msgspec
 
 from agent.errors import SourceError
 from agent.sources.engine import EngineReading
+from agent.sources.gateway import GatewayReading
 from agent.sources.gpu import NvmlReading
 from agent.sources.host import HostReading
 from agent.sources.kmsg import LogReading
@@ -55,6 +56,7 @@ class Edges(msgspec.Struct, frozen=True, kw_only=True):
     host: Source[HostReading]
     log: Source[LogReading]
     pids: Source[dict[str, frozenset[int]]]
+    gateway: Source[GatewayReading]
     driver: Callable[[], DriverReading] = DriverReading
 
 
@@ -80,6 +82,7 @@ class Sources:
         self.host: Reading[HostReading] = Reading(None)
         self.log: Reading[LogReading] = Reading(None)
         self.pids: Reading[dict[str, frozenset[int]]] = Reading(None)
+        self.gateway: Reading[GatewayReading] = Reading(None)
         self.trends = Trends()
         self.gpus_last_seen: NvmlReading | None = None
 
@@ -91,6 +94,7 @@ class Sources:
             "host": self._edges.host,
             "log": self._edges.log,
             "pids": self._edges.pids,
+            "gateway": self._edges.gateway,
             **{f"engine:{name}": source for name, source in self._edges.engines.items()},
         }
         now = self._clock()
@@ -101,7 +105,7 @@ class Sources:
         shown = {key: self._taken(key) for key in named}
         self.nvml, self.pci = cast("Any", shown["nvml"]), cast("Any", shown["pci"])
         self.host, self.log = cast("Any", shown["host"]), cast("Any", shown["log"])
-        self.pids = cast("Any", shown["pids"])
+        self.pids, self.gateway = cast("Any", shown["pids"]), cast("Any", shown["gateway"])
         if self.nvml.value is not None:
             self.gpus_last_seen = self.nvml.value
             self.trends = fold(self.trends, self.nvml.value, time.monotonic())

@@ -48,25 +48,30 @@ def read_token(credentials: str | None) -> str | None:
         return None
 
 
-def fetch(name: str, paths: Paths) -> None:
-    """Fetch all that engine `name` serves; raise `ActionError` with a sentence for the operator."""
+def engine_of(name: str, paths: Paths) -> tuple[spec.EngineSpec, spec.ModelSpec]:
+    """Read the spec of one engine of this node, and where weights lie; raise `ActionError`."""
     try:
         host = spec.load(paths.spec.read_bytes())
     except (OSError, msgspec.DecodeError) as error:
         raise ActionError(f"{paths.spec}: {error}") from error
     if name not in host.engines:
         raise ActionError(f"{paths.spec}: no engine {name!r}; there are {', '.join(host.engines)}")
-    engine = host.engines[name]
+    return host.engines[name], host.model
+
+
+def fetch(name: str, paths: Paths) -> None:
+    """Fetch all that engine `name` serves; raise `ActionError` with a sentence for the operator."""
+    engine, model = engine_of(name, paths)
     entries = lock.load(paths.etc / lock.NAME)
     token = read_token(os.environ.get("CREDENTIALS_DIRECTORY"))
-    home = Path(host.model.root) / f"{LIBRARY}-{name}"
+    home = Path(model.root) / f"{LIBRARY}-{name}"
     prepare_library(home)
     try:
         for repo, commit in engine.repositories:
             locked = lock.find(entries, repo, commit)
             if entries and locked is None:
                 raise ActionError(f"{repo} is not in models.lock at {commit}; deploy again")
-            bring(host.model, repo, commit, token, locked, code=engine.trust_remote_code)
+            bring(model, repo, commit, token, locked, code=engine.trust_remote_code)
     finally:
         shutil.rmtree(home, ignore_errors=True)
 

@@ -4,6 +4,7 @@ Exit codes: 0 done, or all is well · 1 something is damaged, or it cannot be to
 """
 
 import argparse
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,9 +12,11 @@ from pathlib import Path
 import msgspec
 
 from agent import manifest
+from agent.engine_spec import folder
 from agent.errors import ActionError, StokerError
 from agent.paths import Paths
-from agent.weights import garbage
+from agent.weights import caches, garbage
+from agent.weights.__main__ import engine_of
 from agent.weights.plan import amount
 
 RELEASES = Path("/opt/stoker/releases")
@@ -28,6 +31,8 @@ def main(
     """Run one command."""
     options = _parser().parse_args(arguments)
     try:
+        if options.command == "use":
+            return _use(options.engine, options.cache, paths)
         found = garbage.survey(garbage.retained(paths.spec, releases), garbage.mounted(proc))
         if options.command == "verify":
             return _verify(found, as_json=options.json)
@@ -43,9 +48,29 @@ def _parser() -> argparse.ArgumentParser:
     gc = commands.add_parser("gc", help="show the weights and what needs them; remove the others")
     gc.add_argument("--remove", action="store_true", help="remove what nothing needs")
     verify = commands.add_parser("verify", help="read every file again and compare its hash")
+    use = commands.add_parser(
+        "use", help="take an engine's weights from caches of the Hub; the next fetch verifies them"
+    )
+    use.add_argument("engine")
+    use.add_argument("cache", nargs="+", type=Path, help="such as ~/.cache/huggingface/hub")
     for command in (gc, verify):
         command.add_argument("--json", action="store_true", help="print it as one document")
     return parser
+
+
+def _use(name: str, found: Sequence[Path], paths: Paths) -> int:
+    engine, model = engine_of(name, paths)
+    places = {pin: Path(model.root) / folder(*pin) for pin in engine.repositories}
+    caches.take(found, places, _free, _say, code=engine.trust_remote_code)
+    return 0
+
+
+def _free(directory: Path) -> int:
+    return shutil.disk_usage(directory).free
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
 
 
 def _collect(found: Sequence[garbage.Found], *, do: bool, as_json: bool) -> int:

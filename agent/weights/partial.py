@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import stat
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from agent import manifest
 from agent.manifest import Manifest
 from agent.weights.origin import begun
 from agent.weights.plan import File
+
+READABLE = (0o644, 0o444)  # modes of files that engines can read, and nobody but root write
 
 
 class Partial:
@@ -47,7 +50,7 @@ class Partial:
         """Turn it into the directory of complete weights, by a rename; all is on the disk then."""
         self._clear({self.path / file.path for file in files})
         for file in files:
-            (self.path / file.path).chmod(0o644)
+            _make_readable(self.path / file.path)
             _sync(self.path / file.path)
         for directory in self.path.rglob("*"):
             if directory.is_dir():
@@ -79,6 +82,12 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return 0
+
+
+def _make_readable(path: Path) -> None:
+    """Leave a right mode alone: the file may have another name elsewhere (`caches.link`)."""
+    if stat.S_IMODE(path.stat().st_mode) not in READABLE:
+        path.chmod(0o644)
 
 
 def _sync(path: Path) -> None:

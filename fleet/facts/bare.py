@@ -6,6 +6,16 @@ from msgspec import Struct
 from pyinfra.api import FactBase, QuoteString, StringCommand
 from typing_extensions import override
 
+from fleet.facts.docker import LOOK as DOCKER_LOOK
+from fleet.facts.docker import Docker, read_docker
+from fleet.facts.doors import LOOK as DOORS_LOOK
+from fleet.facts.doors import Doors
+from fleet.facts.doors import read as read_doors
+from fleet.facts.foreign import Container
+from fleet.facts.nvidia import LOOK as NVIDIA_LOOK
+from fleet.facts.nvidia import Nvidia
+from fleet.facts.nvidia import read as read_nvidia
+
 _LOOK = r"""
 . /etc/os-release
 echo "os=$ID-$VERSION_ID"
@@ -16,13 +26,6 @@ echo "docker=$(dockerd --version 2>/dev/null | sed -n 's/^Docker version \([0-9.
 [ -e /usr/bin/nvidia-uninstall ] && echo "run_file=yes"
 [ -e /etc/stoker/host.json ] && echo "known=yes"
 command -v curl >/dev/null && echo "curl=yes"
-for d in /sys/bus/pci/devices/*; do
-  [ "$(cat "$d/vendor" 2>/dev/null)" = 0x10de ] || continue
-  case "$(cat "$d/class" 2>/dev/null)" in 0x0300*|0x0302*) echo "gpu=${d##*/}";; esac
-done
-ask() { timeout -k 1 20 nvidia-smi --query-gpu="$1" --format=csv,noheader,nounits 2>/dev/null; }
-cards=$(ask name,memory.total,compute_cap) || cards=$(ask name,memory.total) &&
-  echo "$cards" | sed 's/^/card=/'
 for f in /run/stoker/engines/*.json; do
   [ -e "$f" ] && f=${f##*/} && echo "engine=${f%.json}"
 done
@@ -37,7 +40,6 @@ for p in $paths; do
   echo "free=$(df -PB1 "$q" | awk 'NR == 2 { print $4 }') $p"
 done
 for p in $weights; do [ -e "$p/.stoker-manifest.json" ] && echo "weights=$p"; done
-true
 """
 
 
@@ -60,7 +62,8 @@ class Reported(Struct, frozen=True):
 class Bare(Struct, frozen=True, kw_only=True):
     """A host as it is found. `free` maps a path to the bytes free where it lies or would lie.
 
-    `gpus` are PCI addresses; `cards` what a driver says of them, empty where none answers.
+    `containers` are those that are not ours (by a look of its own); None: Docker did not answer.
+    `cards` is what a driver says of the GPUs, empty where none answers.
     """
 
     os: str
@@ -68,15 +71,18 @@ class Bare(Struct, frozen=True, kw_only=True):
     python: str
     container: bool = False
     docker: tuple[int, ...] = ()
+    dockerd: Docker = Docker()
     run_file: bool = False
     known: bool = False
     curl: bool = True
-    gpus: tuple[str, ...] = ()
+    nvidia: Nvidia = Nvidia()
     cards: tuple[Reported, ...] = ()
     engines: tuple[str, ...] = ()
     listeners: tuple[Listener, ...] = ()
     free: dict[str, int] = {}
     weights: tuple[str, ...] = ()
+    containers: tuple[Container, ...] | None = ()
+    doors: Doors = Doors()
 
 
 class BareHost(FactBase[Bare | None]):
@@ -91,7 +97,7 @@ class BareHost(FactBase[Bare | None]):
     def command(self, paths: list[str], weights: list[str]) -> StringCommand:
         return StringCommand(
             "paths=", QuoteString(" ".join(paths)), "; weights=", QuoteString(" ".join(weights)),
-            ";", _LOOK, _separator="",
+            ";", _LOOK, NVIDIA_LOOK, DOCKER_LOOK, DOORS_LOOK, "true", _separator="",
         )  # fmt: skip
 
     @override
@@ -109,13 +115,15 @@ class BareHost(FactBase[Bare | None]):
             python=found["python"][0],
             container=found["container"][0] not in {"", "none"},
             docker=tuple(int(number) for number in re.findall(r"\d+", found["docker"][0])),
+            dockerd=read_docker(found),
             run_file="run_file" in found,
             known="known" in found,
             curl="curl" in found,
-            gpus=tuple(found.get("gpu", [])),
+            nvidia=read_nvidia(found),
             cards=tuple(Reported(n, int(m), *more) for n, m, *more in cards if m.isdigit()),
             engines=tuple(found.get("engine", [])),
             listeners=tuple(Listener(int(p), unit, program) for p, unit, program in listeners),
             free={path: int(size) for size, path in free},
             weights=tuple(found.get("weights", [])),
+            doors=read_doors(found),
         )

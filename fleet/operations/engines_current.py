@@ -10,7 +10,7 @@ from agent.engines import ENGINES
 from agent.spec import EngineSpec, HostSpec, digest
 from fleet.applying import Ask, When, ask
 from fleet.facts.engines import AgentStatus, Status
-from fleet.operations.stop import fail
+from fleet.operations.stop import fail, failed_hosts
 
 MARGIN = 60.0  # seconds for what is neither draining nor starting
 
@@ -36,7 +36,7 @@ def engines_current(spec: HostSpec, when: When) -> Generator[StringCommand]:
         yield _failed(f"engine {', '.join(held)}: somebody else is at it; deploy again later")
     elif not restarts:
         host.noop("the engines run as they should")
-    elif when is When.ALWAYS and (failed := _failed_hosts()):
+    elif when is When.ALWAYS and (failed := failed_hosts()):
         yield fail(f"the roll stopped at {failed}; the engines of this host were not touched")
     else:
         yield from (_restart(name, spec.engines[name]) for name in restarts)
@@ -70,10 +70,3 @@ def _restart(name: str, engine: EngineSpec) -> StringCommand:
 def patience(engine: EngineSpec) -> float:
     """Return the seconds after which an engine that was drained and started must answer."""
     return ENGINES[engine.kind].stop_deadline(engine) + engine.startup_deadline + MARGIN
-
-
-def _failed_hosts() -> str:
-    state = host.state
-    if not state.is_executing:
-        return ""
-    return ", ".join(sorted(h.name for h in state.failed_hosts if h in state.activated_hosts))

@@ -10,7 +10,7 @@ from fleet import manifest
 from fleet.facts.packages import Installed
 
 # Lists younger than an hour are taken as they are: four stages install, one of them updates.
-_LISTS = (
+LISTS = (
     "find /var/lib/apt/lists -maxdepth 1 -name '*Release' -mmin -60 2>/dev/null | grep -q . "
     "|| apt-get -q update"
 )
@@ -34,7 +34,7 @@ def packages(
     if missing:
         specs = (QuoteString(f"{n}={pins[n]}" if n in pins else n) for n in missing)
         held = "--allow-change-held-packages" if hold else ""
-        yield StringCommand(f"{{ {_LISTS}; }} && {_INSTALL}", held, "install", *specs)
+        yield StringCommand(f"{{ {LISTS}; }} && {_INSTALL}", held, "install", *specs)
     free = [name for name in names if hold and not (name in found and found[name].hold)]
     if free:
         yield StringCommand("apt-mark hold", *(QuoteString(name) for name in free))

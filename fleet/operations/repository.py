@@ -1,5 +1,6 @@
 """An apt repository: its key, known by fingerprint, and its source, which trusts that key alone."""
 
+import shlex
 from collections.abc import Generator
 from hashlib import sha256
 
@@ -23,12 +24,14 @@ found=$(gpg --batch --show-keys --with-colons "$new" 2>/dev/null |
 for f in $found; do case " $known " in *" $f "*) ;; *)
   echo "the key $url has the fingerprint $f, expected $known; it is not trusted" >&2; exit 1;;
 esac; done
-chmod 644 "$new"; sha256sum <"$new" | cut -c1-64 >"$keyring.checked"; mv -f "$new" "$keyring"
+chmod 644 "$new"
+echo "$(sha256sum <"$new" | cut -c1-64) $known" >"$keyring.checked"; mv -f "$new" "$keyring"
 """
 
+# Any: by itself apt only warns when it cannot read or trust a source, and goes on with old lists.
 _UPDATE = (
     'apt-get -q update -o Dir::Etc::sourcelist="$source" -o Dir::Etc::sourceparts=/dev/null '
-    "-o APT::Get::List-Cleanup=0"
+    "-o APT::Get::List-Cleanup=0 -o APT::Update::Error-Mode=any"
 )
 
 
@@ -70,18 +73,38 @@ def repository(wanted: Repository) -> Generator[StringCommand]:
     manifest.of(host).measured.add(wanted.keyring)
     found = host.get_fact(PathStates, paths=[wanted.keyring, wanted.source])
     keyring = found.get(wanted.keyring)
-    checked = host.get_fact(Text, path=f"{wanted.keyring}.checked").strip()
-    key_good = isinstance(keyring, File) and keyring == File(sha256=checked, **_MODE)
+    # The key was checked against fingerprints that may be others by now.
+    checked, _, known = host.get_fact(Text, path=f"{wanted.keyring}.checked").strip().partition(" ")
+    key_good = keyring == File(sha256=checked, **_MODE) and known == _known(wanted)
     if key_good and found.get(wanted.source) == source:
         host.noop(f"{wanted.name} is as wanted")
         return
     if not key_good:
-        yield StringCommand(
-            "keyring=", QuoteString(wanted.keyring), "; url=", QuoteString(wanted.key),
-            "; known=", QuoteString(" ".join(wanted.fingerprints)), ";", _FETCH, _separator="",
-        )  # fmt: skip
+        yield StringCommand(*_fetch(wanted), _separator="")
     # Without its lists a source is worth nothing, so it stays only if they could be read.
     yield StringCommand(
         "source=", QuoteString(wanted.source), '; cat >"$source" && chmod 644 "$source" && ',
         _UPDATE, ' || { rm -f "$source"; exit 1; }', _separator="", _stdin=text,
     )  # fmt: skip
+
+
+def refresh(wanted: Repository) -> StringCommand:
+    """Return the command that reads its lists anew; fetches the key again if that fails.
+
+    A key that its owner has changed is taken if its fingerprint is among the known ones.
+    """
+    read = f"source={shlex.quote(wanted.source)}; {_UPDATE}"
+    return StringCommand(
+        f"{{ {read}; }} || {{ (", *_fetch(wanted), f") && {read}; }}", _separator=""
+    )
+
+
+def _fetch(wanted: Repository) -> tuple[str | QuoteString, ...]:
+    return (
+        "keyring=", QuoteString(wanted.keyring), "; url=", QuoteString(wanted.key),
+        "; known=", QuoteString(_known(wanted)), ";", _FETCH,
+    )  # fmt: skip
+
+
+def _known(wanted: Repository) -> str:
+    return " ".join(wanted.fingerprints)

@@ -1,6 +1,6 @@
 """The weights of an engine: there, complete, and of the pinned commits."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 
 from pyinfra import host
 from pyinfra.api import FactBase, QuoteString, StringCommand, operation
@@ -67,14 +67,23 @@ class WeightsComplete(FactBase[bool]):
 
 @operation()
 def weights(
-    engine: str, places: Mapping[str, str], *, code: bool, token: HiddenValue
+    engine: str,
+    places: Mapping[str, str],
+    *,
+    code: bool,
+    token: HiddenValue,
+    caches: Sequence[str] = (),
 ) -> Generator[StringCommand]:
     """Fetch what `engine` serves into `places`, unless all is complete.
 
+    What lies in `caches` of the Hub on the host is used, and verified as if it had been fetched.
     The token is given on stdin into a file in memory, and lives as long as the fetch.
     """
     if host.get_fact(WeightsComplete, places=places, code=code):
         host.noop(f"the weights of {engine} are complete")
         return
+    if caches:  # outside of the unit's sandbox, in which files cannot be linked
+        paths = [QuoteString(path) for path in caches]
+        yield Told("/usr/local/bin/stoker-weights use", QuoteString(engine), *paths, "2>&1 || true")
     names = ["engine=", QuoteString(engine), "; unit=", QuoteString(weights_unit(engine)), ";"]
     yield Told(*names, _FETCH, _separator="", _stdin=token.unmask() or "\n")

@@ -6,7 +6,10 @@ changes     what would change, and what follows from it: pure
 memory      does each engine fit, and what does the memory go to: pure
 strategy    how an engine is changed: rolling, blue/green or swap: pure
 gap         for how long nobody answers: pure
+drivers     which driver: pure
+driver_moves what moving it would do: the edge to the host, and words
 downloads   which weights are to come: pure
+takeovers   what becomes of containers of others: pure
 engines     the plan of one engine: pure
 hosts       the plan of one host: pure
 seen        what a host answered

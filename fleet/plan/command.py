@@ -7,6 +7,7 @@ import argparse
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -18,11 +19,12 @@ from agent.engines import ENGINES
 from agent.errors import SpecError
 from agent.spec import HostSpec
 from agent.weights.lock import Locked
-from fleet import fitness, specs, validate
+from fleet import fitness, specs, tls_files, validate
 from fleet.command import Command
+from fleet.driver import branches
 from fleet.models import locked
 from fleet.plan import document, dry, hosts, known, text
-from fleet.plan.document import CODES, Plan
+from fleet.plan.document import CODES, HostPlan, Plan
 from fleet.plan.seen import NOT_ASKED, Given, Seen
 from fleet.plan.stages import DISRUPTIONS
 
@@ -81,11 +83,19 @@ def make(path: Path, limit: Sequence[str], directory: Path, *, offline: bool) ->
         known=known.gather(wanted, directory, _say, time.sleep, offline=offline),
         declared=DISRUPTIONS,
         serves=_serves(made.values(), seen),
+        today=datetime.now(UTC).date(),
     )
     planned = tuple(
-        hosts.host(spec, seen.get(spec.name, NOT_ASKED), _lock(spec), given) for spec in wanted
+        _warned(hosts.host(spec, seen.get(spec.name, NOT_ASKED), _lock(spec), given), spec)
+        for spec in wanted
     )
     return document.plan(str(path), planned, tuple(faults), offline=offline)
+
+
+def _warned(planned: HostPlan, spec: HostSpec) -> HostPlan:
+    """Add what only this machine's files tell."""
+    said = (*planned.warnings, *tls_files.warnings(spec.gateway))
+    return msgspec.structs.replace(planned, warnings=said)
 
 
 def _examine(inventory: Inventory) -> tuple[dict[str, HostSpec], list[str]]:
@@ -101,6 +111,7 @@ def _examine(inventory: Inventory) -> tuple[dict[str, HostSpec], list[str]]:
         for name, engine in spec.engines.items():
             sentences = ENGINES[engine.kind].faults(engine)
             faults += [f"{host.name}: engine {name}: {sentence}" for sentence in sentences]
+        faults += [f"{host.name}: {sentence}" for sentence in branches.faults(spec.driver)]
         if wrong := fitness.undeclared(spec):
             faults.append(f"{host.name}: {wrong}")
     return made, faults

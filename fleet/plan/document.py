@@ -4,6 +4,7 @@ from typing import Literal
 
 from agent.model import Value
 from fleet.disruption import Disruption
+from fleet.facts.apt_simulation import PackageMove
 
 SCHEMA = 1
 
@@ -106,25 +107,93 @@ class Download(Value, frozen=True, kw_only=True):
     source: Literal["lock", "headers", "config", "unknown"]
 
 
+class FoundWeights(Value, frozen=True, kw_only=True):
+    """Weights of a wanted commit in a container's cache of the Hub at `cache`.
+
+    `missing` = bytes to be downloaded all the same; None = not known, for no lock tells all files.
+    `inside`: the cache is part of the container, and goes with it.
+    """
+
+    repo: str
+    commit: str
+    cache: str
+    bytes: int
+    missing: int | None
+    inside: bool = False
+
+
+class Takeover(Value, frozen=True, kw_only=True):
+    """A container of somebody else that the deploy stops and removes.
+
+    `engine` follows it; `secrets` are names of variables and flags that hold one. `unit` starts it
+    now, and is disabled; `project` = of Compose, which would start it again. `stop_at_most` in
+    seconds. `shaken`: Docker's packages are replaced under it, so it may end before it is stopped.
+    """
+
+    container: str
+    image: str
+    running: bool
+    ports: tuple[str, ...]
+    gpus: str
+    secrets: tuple[str, ...]
+    unit: str
+    project: str
+    engine: str | None
+    weights: tuple[FoundWeights, ...]
+    stop_at_most: int
+    shaken: bool = False
+
+
 class Gpus(Value, frozen=True, kw_only=True):
-    """The GPUs of a host; `card` None = nobody knows what they are."""
+    """The GPUs of a host; `card` None = nobody knows what they are; "found" = by their PCI id."""
 
     count: int
     card: str | None
-    source: Literal["declared", "reported", "unknown"]
+    source: Literal["declared", "reported", "found", "unknown"]
+
+
+class DriverPlan(Value, frozen=True, kw_only=True):
+    """The driver that a host gets, or has and keeps (`adopted`); empty = not known, or no matter.
+
+    `flavour` = of the kernel module; `version` empty = the newest of the branch.
+    """
+
+    branch: str
+    flavour: str
+    version: str
+    adopted: bool
+    message: str
+
+
+class DriverMove(Value, frozen=True, kw_only=True):
+    """A driver that is there, and moves. `packages` as apt simulates it; `problem` = why not.
+
+    Empty `packages` without a problem: what is installed is right, and has to be loaded.
+    """
+
+    why: str
+    reboot: bool
+    packages: tuple[PackageMove, ...] = ()
+    problem: str = ""
 
 
 class HostPlan(Value, frozen=True, kw_only=True):
-    """One host. `problems` refuse the deploy; `stages` None = what would change is not known."""
+    """One host. `problems` refuse the deploy; `stages` None = what would change is not known.
+
+    `driver` None = it gets none. `driver_move` None = it stays, or there is none to be moved.
+    """
 
     name: str
     contact: Contact
     gpus: Gpus
     disruption: Disruption | None
+    driver: DriverPlan | None = None
+    driver_move: DriverMove | None = None
     problems: tuple[str, ...] = ()
     stages: tuple[StagePlan, ...] | None = None
     engines: tuple[EnginePlan, ...] = ()
     downloads: tuple[Download, ...] = ()
+    takeovers: tuple[Takeover, ...] = ()
     warnings: tuple[str, ...] = ()
 
 

@@ -24,7 +24,7 @@ from agent.errors import SourceError, SpecError
 from fleet import specs, ssh_tuning
 from fleet.facts.engines import AgentStatus, Status
 from fleet.models import locked
-from fleet.plan import loaded
+from fleet.plan import driver_moves, loaded
 from fleet.plan.changes import Planned
 from fleet.plan.seen import Seen
 from fleet.render import ROOT
@@ -98,6 +98,9 @@ def _seen(state: State, unreached: Unreached) -> Iterator[tuple[str, Seen]]:
                 bare=found.get(host.name),
                 status=_status(host) if host in fit else Status(),
                 operations=planned,
+                driver_move=driver_moves.look(host, specs.of(host), found[host.name])
+                if host in fit and host.name in found
+                else None,
             ),
         )
 

@@ -6,7 +6,7 @@ from agent.errors import SpecError
 from agent.planner.card import Card
 from agent.spec import EngineSpec, HostSpec, digest
 from agent.weights.lock import Locked
-from fleet import applying
+from fleet import applying, takeover
 from fleet.applying import Ask, When
 from fleet.facts.engines import Status
 from fleet.plan import downloads, gap, memory, strategy
@@ -25,6 +25,8 @@ def engine(
     chosen, expected = None, None
     if act != "nothing" and seen.contact != "unreachable":
         chosen = None if act == "start" else _strategy(spec, wanted, found, given)
+        if act == "start" and (other := _followed(spec, name, seen)):
+            chosen = _after(other)
         size = downloads.size(
             wanted, wanted.model, wanted.revision, lock, given.known.checkpoints
         ).bytes
@@ -42,6 +44,20 @@ def engine(
         strategy=chosen,
         gap=expected,
         warnings=(*memory.uncounted(wanted), *warnings, *((held,) if act == "held" else ())),
+    )
+
+
+def _followed(spec: HostSpec, name: str, seen: Seen) -> str | None:
+    """Return the container whose place the engine takes, if that runs."""
+    there = takeover.chosen(spec, seen.bare) if seen.bare else ()
+    return next((c.name for c in there if c.running and takeover.replaced(spec, c) == name), None)
+
+
+def _after(container: str) -> Strategy:
+    return Strategy(
+        kind="swap",
+        reason="TakesOver",
+        message=f"container {container} has its port or its model, and stops before it starts",
     )
 
 

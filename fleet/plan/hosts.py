@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from agent.planner.card import Card
 from agent.spec import HostSpec
 from agent.weights.lock import Locked
-from fleet import fitness
-from fleet.plan import changes, downloads, engines, memory
+from fleet import firewall, fitness, takeover
+from fleet.plan import changes, downloads, drivers, engines, memory, takeovers
 from fleet.plan.document import EnginePlan, Gpus, HostPlan
 from fleet.plan.seen import Given, Seen
 
@@ -16,23 +16,29 @@ def host(spec: HostSpec, seen: Seen, lock: Sequence[Locked], given: Given) -> Ho
     card = fitness.card(spec, seen.bare)
     planned = tuple(engines.engine(spec, name, card, seen, lock, given) for name in spec.engines)
     missing = tuple(downloads.missing(spec, seen, lock, given.known.checkpoints))
+    taken = takeovers.takeovers(spec, seen.bare, lock) if seen.bare else ()
+    missing = tuple(takeovers.still_missing(missing, taken))
     full = downloads.disk_fault(spec, seen, missing)
     problems = [*seen.problems, *_unfit(spec, planned), *([full] if full else [])]
     stages = None
     if seen.operations is not None:
-        serves = bool(seen.bare and seen.bare.engines)
+        serves = bool(seen.bare and seen.bare.engines) or any(one.running for one in taken)
         acts = engines.acts(spec, seen)
         stages = changes.stages(seen.operations, acts, given.declared, serves=serves)
+    driver, said = drivers.driver(spec, seen.bare, card, given.today)
     return HostPlan(
         name=spec.name,
         contact=seen.contact,
         gpus=_gpus(spec, seen, card),
+        driver=driver,
+        driver_move=seen.driver_move,
         disruption=None if stages is None else changes.disruption(stages),
         problems=tuple(dict.fromkeys(problems)),  # preflight may have said it already
         stages=stages,
         engines=planned,
         downloads=missing,
-        warnings=tuple(_warnings(spec, seen, card)),
+        takeovers=taken,
+        warnings=(*_warnings(spec, seen, card), *said),
     )
 
 
@@ -47,8 +53,10 @@ def _gpus(spec: HostSpec, seen: Seen, card: Card | None) -> Gpus:
     count = spec.driver.gpu_count
     if card is None:
         return Gpus(count=count, card=None, source="unknown")
-    reported = bool(seen.bare and seen.bare.cards)
-    return Gpus(count=count, card=card.name, source="reported" if reported else "declared")
+    if seen.bare and seen.bare.cards:
+        return Gpus(count=count, card=card.name, source="reported")
+    declared = spec.driver.gpu_type is not None
+    return Gpus(count=count, card=card.name, source="declared" if declared else "found")
 
 
 def _warnings(spec: HostSpec, seen: Seen, card: Card | None) -> Iterator[str]:
@@ -57,6 +65,10 @@ def _warnings(spec: HostSpec, seen: Seen, card: Card | None) -> Iterator[str]:
         yield "the type of the GPUs is not known: no driver answers yet; set driver_gpu_type"
     if card is not None and kind and card.name != kind:
         yield f"driver_gpu_type is {kind}, but the driver reports {card.name}"
+    elif (there := fitness.by_id(seen.bare)) and kind and there.name != kind:
+        yield f"driver_gpu_type is {kind}, but on the PCI bus is {there.name}"
+    yield from takeover.warnings(spec, seen.bare) if seen.bare else ()
+    yield from firewall.warnings(spec, seen.bare) if seen.bare else ()
     used = sum(engine.gpus for engine in spec.engines.values())
     if used < count:
         yield f"{count - used} of {count} GPUs are used by no engine"

@@ -7,13 +7,27 @@ from fleet.stages import (
     drift,
     driver,
     engine,
+    firewall,
     gateway,
     model,
     preflight,
     runtime,
+    takeover,
 )
 
 DISRUPTIONS: dict[str, Disruption] = {
     module.__name__.rpartition(".")[2]: module.DISRUPTION
-    for module in (preflight, base, driver, runtime, model, gateway, agent, engine, drift)
+    for module in (
+        preflight,
+        base,
+        firewall,
+        driver,
+        runtime,
+        model,
+        gateway,
+        takeover,
+        agent,
+        engine,
+        drift,
+    )
 }

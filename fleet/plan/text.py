@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from agent.planner.units import GIB
 from agent.weights.plan import amount
 from fleet.disruption import Disruption
+from fleet.plan import driver_moves, takeovers
 from fleet.plan.document import Download, EnginePlan, Gpus, HostPlan, Memory, Plan, StagePlan
 
 LABEL = 12
@@ -69,14 +70,14 @@ def _alike(hosts: Sequence[HostPlan]) -> Iterator[tuple[list[str], HostPlan]]:
 
 def _host(names: Sequence[str], host: HostPlan, width: int) -> Iterator[str]:
     yield from _wrapped(f"{', '.join(names)}: {_gpus(host.gpus)}", "", "  ", width)
-    for problem in host.problems:
-        yield from _item("refused", problem, width)
-    for warning in host.warnings:
-        yield from _item("warning", warning, width)
+    for label, sentence in _sentences(host):
+        yield from _item(label, sentence, width)
     if host.stages is None:
         yield from _item("changes", f"not known: {host.contact}", width)
     elif not host.stages:
         yield from _item("changes", "none", width)
+    for one in host.takeovers:
+        yield from _item("takes over", takeovers.told(one), width)
     for stage in host.stages or ():
         yield from _item(stage.stage, _stage(stage), width)
     for download in host.downloads:
@@ -86,6 +87,15 @@ def _host(names: Sequence[str], host: HostPlan, width: int) -> Iterator[str]:
     for some in _pages([e for e in host.engines if e.memory and e.memory.parts], width):
         yield ""
         yield from (f"  {line}" for line in _table(some))
+
+
+def _sentences(host: HostPlan) -> Iterator[tuple[str, str]]:
+    yield from (("refused", one) for one in host.problems)
+    yield from (("warning", one) for one in host.warnings)
+    if host.driver:
+        yield "driver", host.driver.message
+    if host.driver_move:
+        yield from (("moves", line) for line in driver_moves.told(host.driver_move))
 
 
 def _gpus(gpus: Gpus) -> str:

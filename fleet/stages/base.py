@@ -10,22 +10,21 @@ from fleet.disruption import Disruption
 from fleet.facts.bare import Bare
 from fleet.operations.directories import directories
 from fleet.operations.file import file
+from fleet.operations.journald import PATH as JOURNALD
+from fleet.operations.journald import journald_current
 from fleet.operations.link import link
+from fleet.operations.needrestart import PATH as NEEDRESTART
+from fleet.operations.needrestart import needrestart_quiet
 from fleet.operations.packages import packages
 from fleet.operations.program import program
-from fleet.operations.sysctl import sysctl
+from fleet.operations.sysctl import PATH as SYSCTL
+from fleet.operations.sysctl import sysctl, sysctl_file
 from fleet.operations.units import unit_up
 from fleet.operations.user import system_user
 from fleet.render import render
 
 DISRUPTION = Disruption.NONE
 PACKAGES = ["ca-certificates", "chrony", "cron", "curl", "gpg", "polkitd", "python3-venv"]
-SYSCTL = {
-    "vm.swappiness": "1",  # swapping weights out is a latency cliff
-    "vm.max_map_count": "1048576",  # every shard of the weights is mapped
-    "net.core.somaxconn": "4096",
-    "kernel.numa_balancing": "0",
-}
 
 
 @deploy("base")
@@ -37,15 +36,11 @@ def apply(spec: HostSpec, found: Bare) -> None:
         content=render("52stoker"),
     )
     packages(name=f"install {', '.join(PACKAGES)}", names=PACKAGES)
-    if not found.container:  # a container's clock and kernel are its host's
+    needrestart_quiet(name=f"place {NEEDRESTART}", content=render("needrestart.conf"))
+    if not found.container:  # a container's clock is its host's
         unit_up(name="run chrony", unit="chrony.service")
-        sysctl(name="set kernel parameters", wanted=SYSCTL)
-    lines = "".join(f"{key} = {value}\n" for key, value in SYSCTL.items())
-    file(
-        name="place /etc/sysctl.d/60-stoker.conf",
-        path="/etc/sysctl.d/60-stoker.conf",
-        content=f"# Written by Stoker.\n{lines}",
-    )
+    sysctl(name="set kernel parameters", spec=spec, container=found.container)
+    sysctl_file(name=f"place {SYSCTL}", spec=spec)
     system_user(name="add user stoker", user="stoker", home="/var/lib/stoker")
     file(
         name="place /etc/tmpfiles.d/stoker.conf",
@@ -53,6 +48,7 @@ def apply(spec: HostSpec, found: Bare) -> None:
         content=render("tmpfiles.conf"),
     )
     directories(name="make directories", wanted=_directories(spec))
+    _journal(spec)
     program(name="lay the program in /opt/stoker/venv", python=found.python)
     link(
         name="link /usr/local/bin/stokerctl",
@@ -71,6 +67,16 @@ def apply(spec: HostSpec, found: Bare) -> None:
     )
 
 
+def _journal(spec: HostSpec) -> None:
+    """Let the journal not eat the disk."""
+    file(
+        name=f"place {JOURNALD}",
+        path=JOURNALD,
+        content=render("journald.conf", gib=spec.base.journal_gib),
+    )
+    journald_current(name="run journald with this")
+
+
 def _directories(spec: HostSpec) -> dict[str, tuple[str, str]]:
     """Sticky where the agent may write: it cannot put its own in the place of root's."""
     ours, shared = ("755", "root:root"), ("1775", "root:stoker")
@@ -78,6 +84,7 @@ def _directories(spec: HostSpec) -> dict[str, tuple[str, str]]:
         "/etc/apt/keyrings": ours,
         "/etc/stoker": ours,
         "/etc/stoker/secrets": ("700", "root:root"),
+        "/etc/systemd/journald.conf.d": ours,
         "/opt/stoker": ours,
         "/opt/stoker/venvs": ours,
         "/var/lib/stoker": shared,

@@ -1,12 +1,11 @@
 """gateway: nginx in front of the engines: TLS, keys, limits, the gate of each engine."""
 
-from pathlib import Path
-
+from pyinfra import host
 from pyinfra.api.deploy import deploy
 from pyinfra.api.hiddenvalue import HiddenValue
 
 from agent.spec import HostSpec
-from fleet import gateway, keys
+from fleet import control_files, gateway, key_maps, tls
 from fleet.disruption import Disruption
 from fleet.operations.directories import directories
 from fleet.operations.file import file
@@ -24,7 +23,8 @@ DROP_IN = "/etc/systemd/system/nginx.service.d/stoker.conf"
 @deploy("gateway")
 def apply(spec: HostSpec) -> None:
     """Put nginx in front. It has a configuration of its own; the distribution's stays unused."""
-    packages(name="install nginx", names=["nginx"])
+    needed = gateway.packages(spec)
+    packages(name=f"install {', '.join(needed)}", names=needed)
     directories(
         name="make directories",
         wanted={"/etc/systemd/system/nginx.service.d": ("755", "root:root")},
@@ -36,21 +36,22 @@ def apply(spec: HostSpec) -> None:
             "nginx.service.d", conf=gateway.CONF, files=" ".join(gateway.FILES), stamp=STAMP
         ),
     )
-    file(
-        name=f"place {gateway.CERTIFICATE}",
-        path=gateway.CERTIFICATE,
-        content=Path(spec.gateway.tls_cert_file).read_text(),
-    )
-    secret_file(
-        name=f"place {gateway.PRIVATE_KEY}",
-        path=gateway.PRIVATE_KEY,
-        content=HiddenValue(Path(spec.gateway.tls_key_file).read_text()),
-    )
-    api_keys = keys.parse(Path(spec.gateway.keys_file).read_text())
+    tls.place(spec, host)
+    api_keys = control_files.api_keys(spec)
     secret_file(
         name=f"place {gateway.KEYS}",
         path=gateway.KEYS,
-        content=HiddenValue(keys.render(api_keys)),
+        content=HiddenValue(key_maps.http(api_keys, spec.gateway)),
+    )
+    file(
+        name=f"place {gateway.LIMITS}",
+        path=gateway.LIMITS,
+        content=key_maps.location(api_keys, spec.gateway),
+    )
+    file(
+        name=f"place {gateway.SCRIPT}",
+        path=gateway.SCRIPT,
+        content=gateway.script(spec),
     )
     nginx_conf(name=f"place {gateway.CONF}", spec=spec)
     unit_known(name="read nginx.service", units=["nginx.service"], drop_in=DROP_IN)
@@ -61,3 +62,4 @@ def apply(spec: HostSpec) -> None:
         stamp=STAMP,
         reload=True,
     )
+    tls.obtain(spec)

@@ -9,9 +9,10 @@ from agent.errors import SpecError
 from agent.spec import EngineSpec, HostSpec
 from agent.weights import lock
 from agent.weights.lock import Locked
-from fleet import control_files
+from fleet import control_files, takeover
 from fleet.disruption import Disruption
 from fleet.errors import RefusedError
+from fleet.facts.bare import Bare
 from fleet.models import locked
 from fleet.operations.file import file
 from fleet.operations.units import unit_known
@@ -24,7 +25,7 @@ LOCK = f"/etc/stoker/{lock.NAME}"
 
 
 @deploy("model")
-def apply(spec: HostSpec) -> None:
+def apply(spec: HostSpec, found: Bare) -> None:
     """Fetch what is missing."""
     try:
         entries = locked.of(spec)
@@ -46,6 +47,7 @@ def apply(spec: HostSpec) -> None:
             places=places(spec.model.root, engine, entries),
             code=engine.trust_remote_code,
             token=token,
+            caches=takeover.caches(spec, found),
             _timeout=int(deadline) + 60,
         )
 

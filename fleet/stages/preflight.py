@@ -9,6 +9,7 @@ from threading import Lock
 from weakref import WeakKeyDictionary
 
 from gevent.pool import Pool
+from msgspec.structs import replace
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.facts import get_fact
 from pyinfra.api.host import Host
@@ -17,10 +18,11 @@ from pyinfra.context import ctx_host
 
 from agent.engine_spec import folder
 from agent.spec import EngineSpec, HostSpec
-from fleet import control_files, fitness, hub_access, specs
+from fleet import control_files, docker_fitness, fitness, hub_access, specs
 from fleet.disruption import Disruption
 from fleet.errors import RefusedError
 from fleet.facts.bare import Bare, BareHost
+from fleet.facts.foreign import Container, ForeignContainers
 from fleet.plan import foreseen
 
 DISRUPTION = Disruption.NONE
@@ -68,7 +70,7 @@ def _look_at_all(state: State) -> tuple[dict[str, Bare], dict[str, list[str]]]:
 def _look(host: Host) -> tuple[Bare | None, list[str]]:
     spec = specs.of(host)
     weights = {path for engine in spec.engines.values() for path in _directories(spec, engine)}
-    arguments = {"paths": [spec.model.root, fitness.DOCKER_ROOT], "weights": sorted(weights)}
+    arguments = {"paths": [spec.model.root, docker_fitness.root(spec)], "weights": sorted(weights)}
     try:
         with ctx_host.use(host):
             found = get_fact(host.state, host, BareHost, kwargs=arguments, apply_failed_hosts=False)
@@ -76,11 +78,27 @@ def _look(host: Host) -> tuple[Bare | None, list[str]]:
         return None, [f"cannot be looked at: {error or 'sudo wants a password'}"]
     if found is None:
         return None, ["cannot be looked at: see above"]
+    if found.docker and found.python:
+        found = replace(found, containers=_containers(host, spec))
     return found, [
         *fitness.problems(spec, found),
         *foreseen.unfit(spec, found),
         *_hub(host, spec, found),
     ]
+
+
+def _containers(host: Host, spec: HostSpec) -> tuple[Container, ...] | None:
+    """Look at containers that are not ours; an unfit look is no look, so the answer is None."""
+    pins = [f"{repo}@{commit}" for e in spec.engines.values() for repo, commit in e.repositories]
+    arguments = {"wanted": list(dict.fromkeys(pins))}
+    try:
+        with ctx_host.use(host):
+            seen: tuple[Container, ...] | None = get_fact(
+                host.state, host, ForeignContainers, kwargs=arguments, apply_failed_hosts=False
+            )
+    except (PyinfraError, OSError, EOFError):
+        return None
+    return seen
 
 
 def _directories(spec: HostSpec, engine: EngineSpec) -> set[str]:

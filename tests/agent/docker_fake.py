@@ -58,6 +58,9 @@ class FakeDockerd:
             yield f"layer {layer}"
         self.images.add(image)
 
+    def ensure_network(self, settings: Mapping[str, Any]) -> None:
+        self._call("ensure_network", settings["name"])
+
     def create(self, settings: Mapping[str, Any]) -> str:
         self._call("create")
         self.created = settings

@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
+from agent.certificate import Validity
 from agent.engines.base import Load
 from agent.errors import ActionError, SourceError
 from agent.reports import Exit, Started
 from agent.sources.engine import Answer, EngineReading
+from agent.sources.gateway import GatewayReading
 from agent.sources.gpu import Gpu, NvmlReading
 from agent.sources.unit import UnitState
 from agent.state import NodeState
@@ -129,6 +131,10 @@ class FakeGates:
         self.open[engine] = is_open
         if is_open:
             self.was_open.add(engine)
+
+
+# Its certificate is good for as long as anybody runs this.
+GOOD_GATEWAY = GatewayReading(certificate=Validity(begins=0.0, ends=4e9))
 
 
 class FakeSource:

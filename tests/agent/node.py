@@ -21,6 +21,7 @@ from agent.sources.kmsg import LogReading
 from agent.spec import HostSpec
 from agent.state import NodeState
 from tests.agent.fakes import (
+    GOOD_GATEWAY,
     FakeClock,
     FakeDriver,
     FakeGates,
@@ -98,6 +99,7 @@ class Node:
             host=FakeSource(HostReading()),  # type: ignore[arg-type]
             log=FakeSource(LogReading(ok=True)),  # type: ignore[arg-type]
             pids=self.pids,  # type: ignore[arg-type]
+            gateway=FakeSource(GOOD_GATEWAY),  # type: ignore[arg-type]
         )
 
     async def sleep(self, seconds: float) -> None:

@@ -4,10 +4,11 @@ import time
 
 import msgspec
 
+from agent.gateway_books import Ends
 from agent.ladder import Attempt, Outcome, Step
 from agent.model import Condition, EngineState, Goal, Phase, Remedy, Status
 from agent.reports import Exit, ExitClass
-from agent.snapshot import EngineView, Snapshot
+from agent.snapshot import EngineView, GatewayView, Snapshot
 from agent.sources.gpu import Gpu, Link, NvmlReading
 from agent.xid.fault import Action, KernelFault, Kind
 from agent.xid.incident import Closed, Incident, merged, opened, shut
@@ -194,6 +195,12 @@ def sick() -> Snapshot:
         steps=(step(), step("", rung=Remedy.QUARANTINE, subject="gpu:GPU-0")),
         attempts=attempts,
         log_gaps=2,
+        gateway=GatewayView(
+            certificate_expires=2000.0,
+            requests=7,
+            streams={"main": Ends(ended=3, broken=2)},
+            deaf="no socket",
+        ),
     )
     goal: dict[str, object] = {"goal": Goal.QUARANTINE, "starts": (1.0, 2.0), "deadline": 3.0}
     return engine(

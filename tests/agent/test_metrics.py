@@ -13,7 +13,7 @@ from agent.counters import OTHER, REASONS, Counters
 from agent.ladder import Outcome
 from agent.model import Phase, Remedy, Verb
 from agent.news import news
-from agent.snapshot import Snapshot
+from agent.snapshot import GatewayView, Snapshot
 from agent.xid.fault import Kind
 from tests.agent.fakes import look, nvml
 from tests.agent.node import Node
@@ -188,6 +188,13 @@ def test_a_gauge_during_the_fault_and_after(name: str, bad: float, good: float) 
 )
 def test_what_the_driver_tells_of_a_gpu(name: str, value: float) -> None:
     assert samples(sick())[name] == pytest.approx(value)
+
+
+def test_until_the_certificate_expires() -> None:
+    name = "stoker_certificate_expiry_seconds{}"
+    shown = snapshot(gateway=GatewayView(certificate_expires=2000.0), at=1500.0)
+    assert samples(shown)[name] == 500
+    assert name not in samples(snapshot())
 
 
 def test_what_is_not_known_is_not_a_number() -> None:

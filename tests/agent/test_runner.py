@@ -56,6 +56,7 @@ class Stage:
             inbox=self.inbox,
             say=self.said.append,
             follow=self._follow,
+            cache=lambda image, user: self.paths.caches("main") / f"{image[-3:]}-{user}",
             wall=lambda: 5000.0,
         )
         report = Run("main", self.spec, world).live()

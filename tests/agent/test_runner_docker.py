@@ -15,6 +15,7 @@ from agent.engines import ENGINES
 from agent.outs import Placement
 from agent.paths import Paths
 from agent.reports import Exit, ExitClass, Started
+from agent.runner import caches, network
 from agent.runner.dockerd import DockerRefusedError
 from agent.runner.inbox import QueueInbox
 from agent.runner.refusals import meaning
@@ -35,6 +36,9 @@ SCRIPT = b"""#!/bin/sh
 echo "weights: $(cat /model/model.safetensors)"
 echo "rights: $(grep CapEff /proc/self/status | tr -d '\\t')"
 touch /model/x 2>/dev/null && echo "weights are writable"
+touch /x /etc/x /bin/x 2>/dev/null && echo "its own files are writable"
+echo "user: $(id -u):$(id -g) in $PWD, $(grep NoNewPrivs /proc/self/status | tr -d '\\t')"
+for d in /tmp /cache; do cp /bin/busybox $d/echo && $d/echo "runs what it made in $d"; done
 echo to-stderr >&2
 case $ACT in
   crash) echo "RuntimeError: NCCL error: x"; exit 1 ;;
@@ -63,7 +67,7 @@ def image() -> Iterator[str]:
             entry = tarfile.TarInfo(path)
             entry.size, entry.mode = len(content), 0o755
             tar.addfile(entry, io.BytesIO(content))
-        for name in ("sh", "cat", "grep", "tr", "touch", "sleep"):
+        for name in ("sh", "cat", "grep", "tr", "touch", "sleep", "cp", "id"):
             entry = tarfile.TarInfo(f"bin/{name}")
             entry.type, entry.linkname = tarfile.SYMTYPE, "busybox"
             tar.addfile(entry)
@@ -107,6 +111,7 @@ class Life:
             inbox=self.inbox,
             say=self._say,
             follow=lambda container, line: follow(self.dockerd, container, line, self.inbox.ended),
+            cache=lambda image, user: caches.prepare(self.paths.caches(NAME), image, user),
         )
         self.reports.append(Run(NAME, self.spec, world).live())
 
@@ -138,6 +143,12 @@ def test_stops_gracefully_and_keeps_its_promises(tmp_path: Path, image: str) -> 
     assert "to-stderr" in report.lines
     assert "rights: CapEff:0000000000000000" in report.lines
     assert "weights are writable" not in report.lines
+    assert "its own files are writable" not in report.lines
+    assert "user: 2000:0 in /cache, NoNewPrivs:1" in report.lines
+    assert {"runs what it made in /tmp", "runs what it made in /cache"} <= set(report.lines)
+    assert seen["HostConfig"]["NetworkMode"] == network.NAME
+    [kept] = life.paths.caches(NAME).iterdir()
+    assert (kept / "echo").exists()
     assert DockerSdk().state(started.container) is None
 
 
@@ -189,7 +200,7 @@ def test_gpus_without_cdi_are_a_clear_sentence(tmp_path: Path, image: str) -> No
         pytest.skip("this dockerd has CDI")
     spec = msgspec.structs.replace(engine("vllm", shm_gib=1, port=18999), image=image)
     container = ENGINES["vllm"].container(spec, str(tmp_path), ("GPU-1",))
-    made = dockerd.create(settings(container, NAME, "0", ("GPU-1",)))
+    made = dockerd.create(settings(container, NAME, "0", ("GPU-1",), str(tmp_path)))
     try:
         with pytest.raises(DockerRefusedError) as refusal:
             dockerd.start(made)

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from tests.sandbox.fleet import Fleet
 from tests.sandbox.gateway import Gateway
+from tests.sandbox.layout import DOMAIN
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 INVENTORY = "inventory/sandbox.py"
@@ -104,7 +105,8 @@ class World:
     def gateway(self, host: str) -> Gateway:
         """Return a client of the host's gateway, with the good key."""
         key = (self.directory / "api-key").read_text().strip()
-        return Gateway(self._host(host)["address"], self.directory / "ca.pem", key)
+        address = self._host(host)["address"]
+        return Gateway(address, self.directory / "ca.pem", key, name=f"{host}.{DOMAIN}")
 
     def address(self, host: str) -> str:
         """Return the host's address on the fleet's network."""

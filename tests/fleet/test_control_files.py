@@ -5,19 +5,17 @@ import pytest
 from agent.spec import HostSpec
 from fleet import control_files
 from tests.fleet.samples import spec
+from tests.fleet.tls_pairs import good
 
 KEY = "sk-0123456789abcdef\n"
 
 
 @pytest.fixture
 def files(tmp_path: Path) -> dict[str, str]:
-    found = {}
-    for key, text in (("tls_cert", "cert"), ("tls_key", "key"), ("keys", KEY)):
-        path = tmp_path / key
-        path.write_text(text)
-        path.chmod(0o600)
-        found[f"gateway_{key}_file"] = str(path)
-    return found
+    path = tmp_path / "keys"
+    path.write_text(KEY)
+    path.chmod(0o600)
+    return {**good(tmp_path), "gateway_keys_file": str(path)}
 
 
 def _faults(data: dict[str, str], **more: object) -> list[str]:
@@ -71,3 +69,45 @@ def test_the_token_is_read_without_its_newline(tmp_path: Path) -> None:
     path.write_text("hf_x\n")
     assert control_files.token(spec(model_token_file=str(path))) == "hf_x"
     assert control_files.token(spec()) == ""
+
+
+def test_a_key_of_another_certificate_is_told_by_name(
+    files: dict[str, str], tmp_path: Path
+) -> None:
+    other = good(tmp_path, name="other")
+    [fault] = _faults({**files, "gateway_tls_key_file": other["gateway_tls_key_file"]})
+    assert fault.startswith("gateway_tls_cert_file = ")
+    assert "is not for the key" in fault
+
+
+def test_files_of_another_kind_are_told(files: dict[str, str]) -> None:
+    certificate, key = files["gateway_tls_cert_file"], files["gateway_tls_key_file"]
+    [fault] = _faults({**files, "gateway_tls_cert_file": key})
+    assert fault.endswith("holds no certificate in PEM")
+    [fault] = _faults({**files, "gateway_tls_key_file": certificate})
+    assert fault.endswith("holds no private key in PEM")
+
+
+def test_a_certificate_must_be_for_the_gateways_name(files: dict[str, str]) -> None:
+    [fault] = _faults(files, gateway_server_name="gpu-1.example")
+    assert "is not for gpu-1.example" in fault
+
+
+def test_with_a_local_authority_no_file_is_needed(files: dict[str, str], tmp_path: Path) -> None:
+    keys = {"gateway_keys_file": files["gateway_keys_file"], "gateway_tls": "local-ca"}
+    assert _faults(keys, gateway_local_ca_dir=str(tmp_path / "ca")) == []
+    [fault] = _faults(keys, gateway_local_ca_dir=files["gateway_keys_file"])
+    assert fault.startswith("gateway_local_ca_dir = ")
+
+
+def test_with_acme_a_name_is_needed(files: dict[str, str]) -> None:
+    keys = {"gateway_keys_file": files["gateway_keys_file"], "gateway_tls": "acme"}
+    assert _faults(keys, gateway_server_name="gpu-1.example") == []
+    [fault] = _faults(keys)
+    assert fault.startswith("gateway_server_name")
+    trusted = {"gateway_server_name": "a.example", "gateway_acme_ca_file": "/nonexistent"}
+    [fault] = _faults(keys, **trusted)
+    assert fault.startswith("gateway_acme_ca_file = ")
+    trusted["gateway_acme_ca_file"] = files["gateway_keys_file"]
+    [fault] = _faults(keys, **trusted)
+    assert fault.endswith("holds no certificate in PEM")

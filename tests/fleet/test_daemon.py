@@ -38,6 +38,24 @@ def test_a_broken_file_is_not_overwritten() -> None:
         text("{", spec())
 
 
+@pytest.mark.parametrize("there", ["[]", '"x"', "1"])
+def test_a_file_that_holds_something_else_is_not_overwritten(there: str) -> None:
+    with pytest.raises(DaemonError, match="repair or remove it"):
+        text(there, spec())
+
+
+def test_nvidias_runtime_is_no_longer_the_default_and_can_still_be_named() -> None:
+    runtimes = {"nvidia": {"path": "nvidia-container-runtime"}}
+    there = json.dumps({"default-runtime": "nvidia", "runtimes": runtimes})
+    found = json.loads(text(there, spec()))
+    assert "default-runtime" not in found
+    assert found["runtimes"] == runtimes
+    wish = {"default-runtime": "nvidia"}
+    assert json.loads(text(there, spec(runtime_daemon=wish)))["default-runtime"] == "nvidia"
+    other = json.loads(text('{"default-runtime": "crun"}', spec()))
+    assert other["default-runtime"] == "crun"
+
+
 def test_merge_leaves_its_arguments_alone() -> None:
     below = {"a": {"b": 1}}
     merge(below, {"a": {"c": 2}})

@@ -5,7 +5,8 @@ import ast
 from fleet.render import ROOT
 
 ORDER = [
-    "preflight", "base", "driver", "runtime", "model", "gateway", "agent", "engine", "drift",
+    "preflight", "base", "firewall", "driver", "runtime", "model", "gateway", "takeover", "agent",
+    "engine", "drift",
 ]  # fmt: skip
 
 

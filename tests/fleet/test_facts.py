@@ -5,7 +5,7 @@ from fleet.facts.digest import Digests, StartedWith
 from fleet.facts.packages import Installed
 from fleet.facts.paths import PathStates, Text
 from fleet.facts.units import UnitStates, is_up
-from fleet.operations.sysctl import Sysctls
+from fleet.operations.sysctl import Kernel, KernelNow
 
 
 def test_paths() -> None:
@@ -49,5 +49,11 @@ def test_a_unit_that_left_no_stamp_does_not_run_with_what_lies_there() -> None:
     assert not Digests().equal
 
 
-def test_sysctls() -> None:
-    assert Sysctls().process(["vm.swappiness = 60", "sysctl: no"]) == {"vm.swappiness": "60"}
+def test_the_kernel() -> None:
+    shown = ["net.ipv4.ip_local_port_range=32768 60999", "vm.swappiness=60"]
+    found = KernelNow().process([*shown, "writable=vm.swappiness", "sockets=2"])
+    assert found == Kernel(
+        values={"net.ipv4.ip_local_port_range": "32768 60999", "vm.swappiness": "60"},
+        writable=frozenset({"vm.swappiness"}),
+        sockets=2,
+    )

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from fleet.facts.bare import Bare, BareHost, Listener
+from fleet.facts.nvidia import Device, Nvidia
 from fleet.fitness import DOCKER_ROOT, problems
 from tests.fleet.samples import spec
 
@@ -13,7 +14,7 @@ FIT = Bare(
     os="debian-13",
     machine="x86_64",
     python="3.13",
-    gpus=("0000:00:06.0",),
+    nvidia=Nvidia(gpus=(Device("0000:06:00.0", "2330"),)),
     free={DOCKER_ROOT: 100 * GIB, ROOT: 100 * GIB},
 )
 
@@ -33,7 +34,7 @@ def test_a_fit_host_has_none() -> None:
         ({"machine": "aarch64"}, "aarch64 machine"),
         ({"python": ""}, "no python3"),
         ({"curl": False}, "no curl"),
-        ({"gpus": ()}, "has 0 NVIDIA GPU(s) on its PCI bus, but driver_gpu_count is 1"),
+        ({"nvidia": Nvidia()}, "has 0 NVIDIA GPU(s) on its PCI bus, but driver_gpu_count is 1"),
         ({"run_file": True}, "nvidia-uninstall"),
         ({"docker": (20, 10, 24)}, "Docker 20.10.24, older than runtime_docker_minimum = 28.2"),
         ({"free": {DOCKER_ROOT: GIB, ROOT: 100 * GIB}}, "runtime_disk_floor_gib = 2"),
@@ -91,8 +92,8 @@ container=docker
 docker=26.1.5
 known=yes
 curl=yes
-gpu=0000:00:06.0
-gpu=0000:00:07.0
+gpu=0000:06:00.0 2330 nvidia
+gpu=0000:07:00.0 2330
 engine=main
 listener=22 ssh.service sshd
 listener=4000 - ?
@@ -105,7 +106,9 @@ weights=/a/b""".splitlines()
         container=True,
         docker=(26, 1, 5),
         known=True,
-        gpus=("0000:00:06.0", "0000:00:07.0"),
+        nvidia=Nvidia(
+            gpus=(Device("0000:06:00.0", "2330", "nvidia"), Device("0000:07:00.0", "2330"))
+        ),
         engines=("main",),
         listeners=(Listener(22, "ssh.service", "sshd"), Listener(4000, "-", "?")),
         free={"/a": 5},

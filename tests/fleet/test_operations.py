@@ -71,9 +71,11 @@ def test_a_key_that_was_tampered_with_is_fetched_again() -> None:
     text = wanted.deb822()
     source = File(sha256=sha256(text.encode()).hexdigest(), mode="644", user="root", group="root")
     paths = {wanted.keyring: good, wanted.source: source}
-    same = FakeHost({PathStates: paths, Text: "1" * 64})
+    same = FakeHost({PathStates: paths, Text: "1" * 64 + " A"})
     assert commands(same, lambda: repository._inner(wanted)) == []
-    other = FakeHost({PathStates: paths, Text: "2" * 64})
+    rotated = FakeHost({PathStates: paths, Text: "1" * 64 + " B"})
+    assert len(commands(rotated, lambda: repository._inner(wanted))) == 2
+    other = FakeHost({PathStates: paths, Text: "2" * 64 + " A"})
     fetch, update = commands(other, lambda: repository._inner(wanted))
     assert "gpg --batch --show-keys" in fetch.get_raw_value()
     assert "apt-get -q update" in update.get_raw_value()

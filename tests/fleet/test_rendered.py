@@ -63,19 +63,6 @@ def test_http2_is_a_directive_only_where_nginx_knows_it() -> None:
     assert "ssl http2" not in gateway.nginx_conf(ONE, NEW)
 
 
-def test_every_route_of_an_engine_has_its_own_gate() -> None:
-    text = gateway.nginx_conf(TWO, NEW)
-    for path, name in [
-        ("/v1/models", "chat"),
-        ("/chat/v1/models", "chat"),
-        ("/code/v1/models", "code"),
-    ]:
-        block = text.split(f"location = {path} {{")[1].split("proxy_buffering")[0]
-        assert f"!-f /run/stoker/gates/{name}.open" in block
-        assert f"proxy_pass http://engine-{name}/v1/models;" in block
-    assert text.count("proxy_pass") == text.count("/run/stoker/gates/") == 9
-
-
 def test_the_log_holds_no_header_and_no_query() -> None:
     form = gateway.nginx_conf(ONE, NEW).split("log_format")[1].split(";\n")[0]
     assert "$http_" not in form

@@ -2,14 +2,16 @@
 
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from fleet.render import ROOT
 from tests.fleet.samples import IMAGE
+from tests.fleet.tls_pairs import NOW, Made, good
 
 GOOD = """
 hosts = [("h1", {{"engine_image": "{image}", "engine_model": "o/m", "engine_revision": "{commit}",
-  "gateway_tls_cert_file": "{file}", "gateway_tls_key_file": "{file}",
+  "gateway_tls_cert_file": "{tls}.crt", "gateway_tls_key_file": "{tls}.key",
   "gateway_keys_file": "{file}"}}),
   ("h2", {{{more}}})]
 """
@@ -25,7 +27,9 @@ def _inventory(tmp_path: Path, more: str) -> str:
     file.write_text("sk-0123456789abcdef\n")
     file.chmod(0o600)
     path = tmp_path / "fleet_test.py"
-    path.write_text(GOOD.format(image=IMAGE, commit="c" * 40, file=file, more=more))
+    good(tmp_path)
+    tls = tmp_path / "tls"
+    path.write_text(GOOD.format(image=IMAGE, commit="c" * 40, file=file, tls=tls, more=more))
     return str(path)
 
 
@@ -66,3 +70,18 @@ def test_the_example_holds_no_host_yet() -> None:
     done = _validate("inventory/prod.py")
     assert done.returncode == 1
     assert "holds no host" in done.stderr
+
+
+def test_a_certificate_that_expires_soon_is_a_warning(tmp_path: Path) -> None:
+    path = _inventory(tmp_path, "")
+    text = Path(path).read_text()
+    Path(path).write_text(text[: text.index('  ("h2"')] + "]\n")
+    now = datetime.now(UTC)
+    days = (now - NOW) / timedelta(days=1) + 9.5
+    soon = Made("soon", days=days, begins=now - timedelta(days=80))
+    (tmp_path / "tls.crt").write_bytes(soon.pem)
+    (tmp_path / "tls.key").write_bytes(soon.key_pem)
+    done = _validate(path)
+    assert done.returncode == 0
+    assert "h1: warning: gateway_tls_cert_file = " in done.stderr
+    assert "expires in 9 days" in done.stderr

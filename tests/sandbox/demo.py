@@ -15,7 +15,7 @@ from typing import Any
 
 from tests.sandbox.fleet import Fleet
 from tests.sandbox.gateway import Gateway
-from tests.sandbox.layout import REPOSITORY
+from tests.sandbox.layout import DOMAIN, REPOSITORY
 from tests.sandbox.shell import SandboxError
 
 REAL = "real-1"
@@ -125,7 +125,7 @@ def _gateway(fleet: Fleet, name: str) -> Gateway:
     hosts = json.loads((fleet.directory / "hosts.json").read_text())
     address = next(host["address"] for host in hosts if host["name"] == name)
     key = (fleet.directory / "api-key").read_text().strip()
-    return Gateway(address, fleet.directory / "ca.pem", key)
+    return Gateway(address, fleet.directory / "ca.pem", key, name=f"{name}.{DOMAIN}")
 
 
 def _where_to_look(fleet: Fleet, names: list[str], seconds: float) -> None:
@@ -134,13 +134,16 @@ def _where_to_look(fleet: Fleet, names: list[str], seconds: float) -> None:
     _title(f"ready after {seconds:.0f} s; look around")
     for host in hosts:
         if host["name"] in names:
-            print(f"  {host['name']:7} {host['gateway']}/v1   agent {host['agent']}/v1/status")
-    gateway = next(host["gateway"] for host in hosts if host["name"] == names[0])
+            at = f"https://{host['name']}.{DOMAIN}/v1 at {host['address']}"
+            print(f"  {host['name']:7} {at}   agent {host['agent']}/v1/status")
+    address = next(host["address"] for host in hosts if host["name"] == names[0])
+    named = f"{names[0]}.{DOMAIN}"
     model = _engine(fleet, names[0])["served_name"]
     print(f"""
   key         {here}/api-key     CA {here}/ca.pem
   ask         curl --cacert {here}/ca.pem -H "Authorization: Bearer $(cat {here}/api-key)" \\
-                -H 'Content-Type: application/json' {gateway}/v1/chat/completions \\
+                -H 'Content-Type: application/json' --resolve {named}:443:{address} \\
+                https://{named}/v1/chat/completions \\
                 -d '{{"model":"{model}","stream":true,
                      "messages":[{{"role":"user","content":"Hi"}}]}}'
   log in      ssh -F {here}/ssh_config {names[0]}

@@ -48,7 +48,7 @@ def prepare(layout: FleetLayout, hosts: Iterable[HostLayout]) -> None:
 def simulate_hardware(layout: FleetLayout, host: HostLayout) -> None:
     """Make what `host` sees of its hardware at /sim, faults that a test left behind undone."""
     simulated = layout.simulated(host.name)
-    write_pci(simulated / "pci", host.gpus)
+    write_pci(simulated / "pci", host.gpus, switches=host.switches)
     kmsg.make(simulated / "kmsg")
     if host.gpus:
         version = nvidia.VERSIONS[0].partition("-")[0]

@@ -48,10 +48,16 @@ class Stream:
 
 
 class Gateway:
-    """One gateway at `address`; `server_name` is what its certificate is checked for."""
+    """One gateway at `address`, for which its certificate is checked; `name` is what it is called.
 
-    def __init__(self, address: str, ca: Path, key: str, port: int = 443) -> None:
+    A gateway with a name of its own answers to no other.
+    """
+
+    def __init__(
+        self, address: str, ca: Path, key: str, port: int = 443, name: str | None = None
+    ) -> None:
         self._address, self._port, self.key = address, port, key
+        self._name = name or address
         self._tls = ssl.create_default_context(cafile=str(ca))
 
     def request(
@@ -89,7 +95,9 @@ class Gateway:
         connection = http.client.HTTPSConnection(
             self._address, self._port, timeout=timeout, context=self._tls
         )
-        headers = {"Content-Type": "application/json"} if body is not None else {}
+        headers = {"Host": self._name}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
         if key is not None:
             headers["Authorization"] = f"Bearer {key or self.key}"
         content = json.dumps(body).encode() if body is not None else None

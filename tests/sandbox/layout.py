@@ -15,6 +15,7 @@ class HostLayout:
 
     `release` is its Debian codename, `octet` the end of its address; `engine` is what it will run:
     "tgi" (the simulator) or "vllm" (a real one). Hosts `on_request` come up only when named.
+    `switches` = NVSwitches on its PCI bus.
     """
 
     name: str
@@ -23,6 +24,7 @@ class HostLayout:
     octet: int
     engine: str = "tgi"
     on_request: bool = False
+    switches: int = 0
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,19 @@ FLEETS: dict[str, tuple[str, str, tuple[HostLayout, ...]]] = {
     # By itself: `test` is purged, and then its depot's copy of the image of 2 GB would go with it.
     "real": (".sandbox-real", "10.89.0.0/24", (_REAL,)),
 }
+
+# A host that somebody set up by hand before it is deployed to.
+FLEETS["tutorial"] = (".sandbox-tutorial", "10.85.0.0/24", (_GPU_HOSTS[0],))
+
+# Its depot changes what it offers, and its hosts are rebooted: nothing for others to share.
+FLEETS["driver"] = (
+    ".sandbox-driver",
+    "10.86.0.0/24",
+    (
+        HostLayout("gpu-1", "trixie", 1, 11, switches=4),
+        HostLayout("old-1", "bookworm", 1, 13),
+    ),
+)
 
 # For work on one thing beside another: a small fleet each.
 _DEV = (HostLayout("gpu-1", "trixie", 2, 11), HostLayout("old-1", "bookworm", 0, 13))

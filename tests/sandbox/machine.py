@@ -66,7 +66,9 @@ class Machine:
     def arguments(self) -> list[str]:
         """Give the arguments that follow `docker`."""
         labels = _each("--label", *(f"{key}={value}" for key, value in self.labels.items()))
-        return ["create", *labels, *self._flags(), self.image, "/usr/sbin/sandbox-init"]
+        # A host that reboots itself comes back; it is no other host for that.
+        again = ("--restart", "unless-stopped")
+        return ["create", *labels, *again, *self._flags(), self.image, "/usr/sbin/sandbox-init"]
 
     def _flags(self) -> list[str]:
         network = self.layout.network

@@ -41,6 +41,7 @@ def test_a_machine_has_its_address_its_names_and_its_mounts(machine: Machine) ->
     assert ("--volume", "/fleet/sim:/sim") in arguments
     assert ("--volume", "stoker-demo-gpu-1-docker:/var/lib/docker") in arguments
     assert ("--label", "stoker.fleet=demo") in arguments
+    assert ("--restart", "unless-stopped") in arguments
 
 
 def test_systemd_is_told_of_old_control_groups_only_where_they_are(machine: Machine) -> None:

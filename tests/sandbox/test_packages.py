@@ -8,10 +8,12 @@ import pytest
 
 from tests.sandbox.archive import Entry
 from tests.sandbox.depot import digest_for
-from tests.sandbox.packages import deb, docker_ce, nvidia, repository, toolkit
+from tests.sandbox.packages import deb, docker_ce, module, nvidia, repository, toolkit
 from tests.sandbox.packages.signing import ensure_key, sign
 from tests.sandbox.packages.stub import stub
 from tests.sandbox.shell import SandboxError
+
+PARTS = nvidia.Parts(b"library " + nvidia.OWN_VERSION + bytes(nvidia.ROOM), b"tool", b"module")
 
 
 def field(package: Path, name: str) -> str:
@@ -43,11 +45,30 @@ def test_a_file_below_etc_is_a_conffile() -> None:
 
 
 def test_each_driver_package_depends_on_its_own_version() -> None:
-    packages = [package.control for package in nvidia.packages(b"library", b"tool")]
+    packages = [package.control for package in nvidia.packages(PARTS)]
     drivers = [control for control in packages if control["Package"] == "nvidia-driver-cuda"]
     assert [control["Version"] for control in drivers] == list(nvidia.VERSIONS)
     for control in drivers:
         assert f"libnvidia-ml1 (= {control['Version']})" in control["Depends"]
+
+
+def test_a_library_carries_its_own_version() -> None:
+    [library] = [p for p in nvidia.driver("580.178.04-1", PARTS) if p.name == "libnvidia-ml1"]
+    [(path, entry)] = library.files.items()
+    assert path.endswith("libnvidia-ml.so.580.178.04")
+    assert entry.content.rstrip(b"\0") == b"library " + nvidia.OWN_VERSION + b"580.178.04"
+
+
+@pytest.mark.parametrize(("version", "there"), [("595.91.07-1", True), ("620.70.06-1", False)])
+def test_the_proprietary_module_ends_with_its_last_branch(version: str, *, there: bool) -> None:
+    names = {package.name for package in nvidia.driver(version, PARTS)}
+    assert ("nvidia-kernel-dkms" in names) is there
+
+
+def test_a_module_says_its_version() -> None:
+    made = module.module(module.template(), "595.91.07")
+    assert b"\0version=595.91.07\0" in made
+    assert len(made) == len(module.template())
 
 
 def test_a_pinning_package_pins_its_branch_and_leaves_the_toolkit_alone() -> None:

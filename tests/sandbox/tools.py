@@ -21,7 +21,9 @@ PACKAGES = {
     "gcc": ("gcc", "libc6-dev"),
     "busybox": ("busybox-static",),
     "haproxy": ("haproxy",),
+    "nginx": ("nginx", "libnginx-mod-http-js"),
     "dbus-daemon": ("dbus",),
+    "systemd-analyze": ("systemd",),
 }
 
 

@@ -8,13 +8,14 @@ import msgspec
 from agent.model import CheckResult
 from agent.sources import Edges, Reading, Source, Sources
 from agent.sources.engine import EngineReading
+from agent.sources.gateway import GatewayReading
 from agent.sources.gpu import Gpu, Link, NvmlReading
 from agent.sources.host import HostReading
 from agent.sources.kmsg import LogReading
 from agent.sources.nvml_health import DriverReading
 from agent.spec import HostSpec
 from agent.trends import Trends, fold
-from tests.agent.fakes import FakeSource
+from tests.agent.fakes import GOOD_GATEWAY, FakeSource
 
 DATA = {
     "engine_image": "x@sha256:" + "a" * 64,
@@ -194,6 +195,7 @@ class Round(Sources):
         engines: Mapping[str, Reading[EngineReading]] | None = None,
         trends: Trends | None = None,
         driver: DriverReading | None = None,
+        gateway: GatewayReading | None = GOOD_GATEWAY,
     ) -> None:
         nobody = cast("Source[Any]", FakeSource(None))
         edges = Edges(
@@ -203,11 +205,13 @@ class Round(Sources):
             host=nobody,
             log=nobody,
             pids=nobody,
+            gateway=nobody,
             driver=lambda: driver or DriverReading(),
         )
         super().__init__(edges)
         self.nvml = nvml if isinstance(nvml, Reading) else _reading(nvml)
         self.pci, self.host, self.log = _reading(pci), _reading(host), _reading(log)
+        self.gateway = _reading(gateway)
         self.engines = dict(engines or {})
         self.trends = trends or (history(self.nvml.value) if self.nvml.value else Trends())
 

@@ -69,7 +69,7 @@ def test_container_keeps_the_promises_of_the_design(name: str) -> None:
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_it_runs_under_an_init_alone_in_its_memory_and_on_loopback(name: str) -> None:
-    rendered = settings(render(name), "main", "0123", gpus(EXAMPLES[name]))
+    rendered = settings(render(name), "main", "0123", gpus(EXAMPLES[name]), "/kept")
     assert rendered["init"] is True
     assert rendered["ipc_mode"] == "private"
     assert rendered["shm_size"] == EXAMPLES[name].shm_gib << 30

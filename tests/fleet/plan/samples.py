@@ -5,6 +5,7 @@ from typing import Any
 from agent.planner import blueprint
 from agent.planner.checkpoint import Checkpoint
 from fleet.facts.bare import Bare, Reported
+from fleet.facts.nvidia import Device, Nvidia
 from fleet.plan.document import Memory, Part
 from fleet.plan.known import Known
 from fleet.plan.seen import Given
@@ -61,7 +62,7 @@ def bare(**changes: Any) -> Bare:
         "os": "debian-13",
         "machine": "x86_64",
         "python": "3.13",
-        "gpus": ("0000:00:06.0",),
+        "nvidia": Nvidia(gpus=(Device("0000:06:00.0", "2330"),)),
         "cards": (H100,),
         "free": {ROOT: 1000 * GIB},
     }

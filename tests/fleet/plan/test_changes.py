@@ -23,6 +23,7 @@ def test_every_stage_declares_its_disruption() -> None:
     assert list(DISRUPTIONS) == ORDER
     assert {stage for stage, grave in DISRUPTIONS.items() if grave is not NONE} == {
         "driver",
+        "takeover",
         "engine",
     }
 

@@ -13,6 +13,7 @@ import pytest
 from fleet.plan.document import Plan
 from fleet.render import ROOT
 from tests.fleet.samples import ENGINE
+from tests.fleet.tls_pairs import good
 
 EXAMPLE = "inventory/example_offline.py"
 GUIDE = ROOT / "docs" / "plan.md"
@@ -44,8 +45,8 @@ def inventory(directory: Path, **hosts: dict[str, Any]) -> str:
     secret = directory / "secret"
     secret.write_text("sk-0123456789abcdef\n")
     secret.chmod(0o600)
-    files = ("gateway_tls_cert_file", "gateway_tls_key_file", "gateway_keys_file")
-    common = {**ENGINE, **dict.fromkeys(files, str(secret)), "driver_gpu_count": 0}
+    files = {**good(directory), "gateway_keys_file": str(secret)}
+    common = {**ENGINE, **files, "driver_gpu_count": 0}
     common |= {"engine_gpus": 0, "model_lock_file": None}
     made = [(name.replace("_", "-"), {**common, **data}) for name, data in hosts.items()]
     made = [("@local" if name == "here" else name, data) for name, data in made]

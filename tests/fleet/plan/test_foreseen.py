@@ -6,6 +6,7 @@ import pytest
 
 from agent.planner.checkpoint import Checkpoint
 from fleet.facts.bare import Bare
+from fleet.facts.nvidia import Nvidia
 from fleet.plan import foreseen
 from tests.fleet.plan.samples import KEY, bare, checkpoint
 from tests.fleet.samples import spec
@@ -33,9 +34,17 @@ def test_validation(data: dict[str, Any], begin: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "refused"), [(bare(), True), (bare(cards=()), False), (None, False)]
+    ("found", "refused"),
+    [
+        (bare(), True),
+        (bare(cards=()), True),
+        (bare(cards=(), nvidia=Nvidia()), False),
+        (None, False),
+    ],
 )
-def test_preflight_goes_by_what_the_driver_reports(found: Bare | None, refused: bool) -> None:
+def test_preflight_goes_by_what_the_driver_reports_or_the_bus_tells(
+    found: Bare | None, refused: bool
+) -> None:
     sentences = foreseen.unfit(spec(driver_gpu_count=8), found, kept)
     assert [s.startswith(NOT_ON_ONE) for s in sentences] == ([True] if refused else [])
 

@@ -9,6 +9,7 @@ from agent.planner import card
 from agent.planner.checkpoint import Tensor, of
 from fleet import fitness
 from fleet.facts.bare import Reported
+from fleet.facts.nvidia import Device, Nvidia
 from fleet.plan import memory as reckon
 from tests.fleet.plan.samples import GIB, H100, KEY, bare, checkpoint, memory
 from tests.fleet.samples import spec
@@ -143,5 +144,6 @@ L4 = Reported("NVIDIA L4", 23034, "8.9")
 def test_the_driver_counts_more_than_the_declaration(
     declared: str | None, cards: tuple[Reported, ...], name: str | None
 ) -> None:
-    found = fitness.card(spec(driver_gpu_type=declared), bare(cards=cards))
+    unheard = Nvidia(gpus=(Device("0000:06:00.0", "3fff"),))
+    found = fitness.card(spec(driver_gpu_type=declared), bare(cards=cards, nvidia=unheard))
     assert (found.name if found else None) == name

@@ -1,13 +1,14 @@
 """Builds the three repositories of the depot into a directory, once for each set of inputs."""
 
 import hashlib
+import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tests.sandbox import docker, images, recipes
 from tests.sandbox.archive import unpack
-from tests.sandbox.packages import deb, docker_ce, nvidia, repository, toolkit
+from tests.sandbox.packages import deb, docker_ce, module, nvidia, repository, toolkit
 from tests.sandbox.packages.signing import ensure_key, sign
 from tests.sandbox.progress import step
 
@@ -33,25 +34,49 @@ def ensure(root: Path, secret: Path, nvml: Path, nvidia_smi: Path, releases: Ite
         shutil.rmtree(root, ignore_errors=True)
         root.mkdir(parents=True)
         ensure_key(secret)
-        signed = _write(root, nvml.read_bytes(), nvidia_smi.read_bytes(), releases)
+        signed = [*_drivers(root, nvml, nvidia_smi, releases), *_others(root, releases)]
         fingerprint.write_text(sign(secret, signed, root / "key.asc"))
         stamp.write_text(wanted)
     return fingerprint.read_text()
 
 
-def _write(root: Path, nvml: bytes, nvidia_smi: bytes, releases: list[str]) -> list[Path]:
-    driver = [deb.build(package) for package in nvidia.packages(nvml, nvidia_smi)]
+def publish(
+    root: Path,
+    secret: Path,
+    nvml: Path,
+    nvidia_smi: Path,
+    releases: Iterable[str],
+    versions: Sequence[str] = nvidia.VERSIONS,
+) -> str:
+    """Replace the repository of drivers by one with `versions`; give the fingerprint of its key.
+
+    `secret` signs it, and is made where there is none; the other repositories stay as they are.
+    """
+    ensure_key(secret)
+    shutil.rmtree(root / "nvidia", ignore_errors=True)
+    signed = _drivers(root, nvml, nvidia_smi, releases, versions)
+    return sign(secret, signed, root / "key.asc")
+
+
+def _drivers(
+    root: Path,
+    nvml: Path,
+    nvidia_smi: Path,
+    releases: Iterable[str],
+    versions: Sequence[str] = nvidia.VERSIONS,
+) -> list[Path]:
+    parts = nvidia.Parts(nvml.read_bytes(), nvidia_smi.read_bytes(), module.template())
+    driver = [deb.build(package) for package in nvidia.packages(parts, versions)]
+    places = (f"nvidia/debian{docker_ce.DEBIAN_NUMBER[release]}/x86_64" for release in releases)
+    return [repository.write_flat(root / place, driver, "NVIDIA") for place in places]
+
+
+def _others(root: Path, releases: list[str]) -> list[Path]:
     container = [deb.build(package) for package in toolkit.packages()]
     engine = {
         release: docker_ce.packages(release, _debian_packages(release)) for release in releases
     }
     return [
-        *(
-            repository.write_flat(
-                root / f"nvidia/debian{docker_ce.DEBIAN_NUMBER[release]}/x86_64", driver, "NVIDIA"
-            )
-            for release in releases
-        ),
         repository.write_flat(root / "toolkit/amd64", container, "NVIDIA-CONTAINER-TOOLKIT"),
         *repository.write_suites(root / "docker/debian", engine, "Docker"),
     ]
@@ -71,7 +96,7 @@ def _stamp(nvml: Path, nvidia_smi: Path, releases: list[str]) -> str:
     """Digest of all inputs: what is served, the code that makes it, the images it comes from."""
     here = Path(__file__).parent
     sources = sorted(path for path in here.rglob("*") if path.is_file() and path.suffix != ".pyc")
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(os.uname().release.encode())
     for path in (nvml, nvidia_smi, *sources):
         digest.update(path.name.encode() + path.read_bytes())
     for release in releases:

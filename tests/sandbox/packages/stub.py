@@ -11,6 +11,7 @@ def stub(
     version: str,
     *,
     depends: str = "",
+    conflicts: str = "",
     files: Mapping[str, Entry] | None = None,
     scripts: Mapping[str, str] | None = None,
 ) -> Package:
@@ -23,20 +24,24 @@ def stub(
         "Section": "admin",
         "Priority": "optional",
         **({"Depends": depends} if depends else {}),
+        **({"Conflicts": conflicts, "Replaces": conflicts} if conflicts else {}),
         "Description": f"stand-in for {name} on simulated hosts",
     }
     return Package(control, files or {}, scripts or {})
 
 
 def enable(unit: str) -> dict[str, str]:
-    """Give the scripts that enable and start `unit`, as packages on Debian do."""
+    """Give the scripts that enable and start `unit`, as packages on Debian do.
+
+    One that does not start is no reason to leave the package half installed.
+    """
     start = f"""#!/bin/sh
 set -e
 [ "$1" = configure ] || exit 0
 deb-systemd-helper enable {unit}
 if [ -d /run/systemd/system ]; then
     systemctl daemon-reload
-    systemctl restart {unit}
+    systemctl restart {unit} || true
 fi
 """
     stop = f"""#!/bin/sh

@@ -8,6 +8,7 @@ from tests.sandbox.packages.stub import enable, stub
 
 FILES = Path(__file__).parent / "files"
 VERSIONS = ("1.20.1-1", "1.19.1-1")
+UNORDERED = ("1.19.1",)  # whose unit does not say that Docker is to wait for it
 UNITS = ("nvidia-cdi-refresh.service", "nvidia-cdi-refresh.path")
 
 
@@ -19,9 +20,14 @@ def packages() -> list[Package]:
 def toolkit(version: str) -> list[Package]:
     """Give the packages of one toolkit version."""
     same = f"(= {version})"
-    base = {"/usr/bin/nvidia-ctk": Entry((FILES / "nvidia-ctk").read_bytes(), 0o755)}
+    number = version.partition("-")[0]
+    program = (FILES / "nvidia-ctk").read_text().replace("@VERSION@", number)
+    base = {"/usr/bin/nvidia-ctk": Entry(program.encode(), 0o755)}
     for unit in UNITS:
-        base[f"/usr/lib/systemd/system/{unit}"] = Entry((FILES / unit).read_bytes())
+        text = (FILES / unit).read_text()
+        if number in UNORDERED:
+            text = text.replace("Before=docker.service\n", "")
+        base[f"/usr/lib/systemd/system/{unit}"] = Entry(text.encode())
     return [
         stub("libnvidia-container1", version),
         stub("libnvidia-container-tools", version, depends=f"libnvidia-container1 {same}"),

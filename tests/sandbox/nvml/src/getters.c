@@ -91,7 +91,7 @@ EXPORT nvmlReturn_t nvmlDeviceGetGspFirmwareVersion(nvmlDevice_t device, char *t
     if (code == NVML_SUCCESS && !text) code = NVML_ERROR_INVALID_ARGUMENT;
     if (code != NVML_SUCCESS) return call_end(code);
     const char *set = gpu_get(device->gpu, "gsp.version");
-    return call_end(copy_text(set ? set : state_get("driver_version"), text, GSP_VERSION_SIZE));
+    return call_end(copy_text(set ? set : driver_version(), text, GSP_VERSION_SIZE));
 }
 
 static nvmlReturn_t show_pair(const char *function, nvmlDevice_t device, const char *key_one,

@@ -24,6 +24,7 @@ static void release_driver(void) {
 
 static nvmlReturn_t start(const char *function) {
     nvmlReturn_t code = call_begin(function);
+    if (code == NVML_SUCCESS) code = module_check();
     if (code == NVML_SUCCESS) {
         gate_opened(true);
         if (initialised++ == 0) hold_driver();
@@ -47,15 +48,11 @@ EXPORT nvmlReturn_t nvmlShutdown(void) {
     return call_end(code);
 }
 
-static nvmlReturn_t system_text(const char *function, const char *key, char *text, unsigned size) {
-    nvmlReturn_t code = call_begin(function);
-    if (code == NVML_SUCCESS && !text) code = NVML_ERROR_INVALID_ARGUMENT;
-    if (code == NVML_SUCCESS) code = copy_text(state_get(key), text, size);
-    return call_end(code);
-}
-
 EXPORT nvmlReturn_t nvmlSystemGetDriverVersion(char *text, unsigned size) {
-    return system_text(__func__, "driver_version", text, size);
+    nvmlReturn_t code = call_begin(__func__);
+    if (code == NVML_SUCCESS && !text) code = NVML_ERROR_INVALID_ARGUMENT;
+    if (code == NVML_SUCCESS) code = copy_text(driver_version(), text, size);
+    return call_end(code);
 }
 
 /* The library's own version: the driver's behind a number of the interface, unless set. */
@@ -64,7 +61,7 @@ EXPORT nvmlReturn_t nvmlSystemGetNVMLVersion(char *text, unsigned size) {
     nvmlReturn_t code = call_begin(__func__);
     if (code == NVML_SUCCESS && !text) code = NVML_ERROR_INVALID_ARGUMENT;
     if (code != NVML_SUCCESS) return call_end(code);
-    snprintf(made, sizeof made, "13.%.70s", state_get("driver_version"));
+    snprintf(made, sizeof made, "13.%.70s", driver_version());
     const char *set = state_get("nvml_version");
     return call_end(copy_text(set ? set : made, text, size));
 }

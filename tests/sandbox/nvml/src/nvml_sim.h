@@ -46,6 +46,10 @@ int gate_changes(void); /* a descriptor for gate_wait, to be closed; -1: the sys
 void gate_opened(bool open);            /* library initialised or shut down */
 void function_base_name(const char *function, char base[MAX_KEY]);
 
+/* --- module.c --- */
+const char *driver_version(void);
+nvmlReturn_t module_check(void); /* is the kernel module of the library's version loaded? */
+
 /* --- device.c --- */
 struct sim_device {
     unsigned gpu; /* number in the state file */
