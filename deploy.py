@@ -18,6 +18,7 @@ from fleet.stages import (
     gateway,
     model,
     preflight,
+    release,
     runtime,
 )
 
@@ -27,8 +28,10 @@ found = preflight.apply(host)
 base.apply(spec, found)
 driver.apply(spec, found)
 runtime.apply(spec, found)
+release.lay(spec, found)
 model.apply(spec)
 gateway.apply(spec)
 agent.apply(spec)
 engine.apply(spec)
 drift.apply(spec)
+release.apply(spec, found)

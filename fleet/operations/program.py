@@ -24,7 +24,7 @@ echo "$sha256  $tar" | sha256sum -c --quiet
 tar -C "$bundle" -xf "$tar"
 python3 -m venv --clear "$new"
 pip="$new/bin/python -m pip -q --disable-pip-version-check install --no-index"
-$pip --require-hashes --find-links "$bundle/wheels" -r "$bundle/agent.lock"
+$pip --require-hashes --find-links "$bundle/wheels" -r "$bundle/node.lock"
 $pip --no-deps "$bundle"/stoker_agent-*.whl
 echo "$stamp" >"$new/stamp"
 before=$(readlink /opt/stoker/venv || true)

@@ -1,12 +1,11 @@
 """agent: the agent's unit, and the unit of its engines; started again only if it runs with less."""
 
-from pathlib import Path
-
 from pyinfra.api.deploy import deploy
 from pyinfra.api.hiddenvalue import HiddenValue
 
 from agent.engines import ENGINES
 from agent.spec import HostSpec
+from fleet import control_files
 from fleet.disruption import Disruption
 from fleet.operations.file import file
 from fleet.operations.link import absent
@@ -40,7 +39,7 @@ def apply(spec: HostSpec) -> None:
     else:
         absent(name=f"remove {RESET_UNIT}", path=RESET_UNIT)
     if spec.agent.webhook_secret_file:
-        secret = HiddenValue(Path(spec.agent.webhook_secret_file).read_text().strip())
+        secret = HiddenValue(control_files.text(spec.agent.webhook_secret_file).strip())
         secret_file(name=f"place {WEBHOOK}", path=WEBHOOK, content=secret)
     else:
         absent(name=f"remove {WEBHOOK}", path=WEBHOOK)

@@ -60,6 +60,11 @@ def apply(spec: HostSpec, found: Bare) -> None:
         target="/opt/stoker/venv/bin/stokerctl",
     )
     link(
+        name="link /usr/local/bin/stoker-release",
+        path="/usr/local/bin/stoker-release",
+        target="/opt/stoker/venv/bin/stoker-release",
+    )
+    link(
         name="link /usr/local/bin/stoker-weights",
         path="/usr/local/bin/stoker-weights",
         target="/opt/stoker/venv/bin/stoker-weights",
@@ -79,6 +84,7 @@ def _directories(spec: HostSpec) -> dict[str, tuple[str, str]]:
         "/etc/stoker": ours,
         "/etc/stoker/secrets": ("700", "root:root"),
         "/opt/stoker": ours,
+        "/opt/stoker/releases": ours,
         "/opt/stoker/venvs": ours,
         "/var/lib/stoker": shared,
         "/var/lib/stoker/agent": ("755", "stoker:stoker"),

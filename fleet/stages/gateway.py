@@ -1,12 +1,10 @@
 """gateway: nginx in front of the engines: TLS, keys, limits, the gate of each engine."""
 
-from pathlib import Path
-
 from pyinfra.api.deploy import deploy
 from pyinfra.api.hiddenvalue import HiddenValue
 
 from agent.spec import HostSpec
-from fleet import gateway, keys
+from fleet import control_files, gateway, keys
 from fleet.disruption import Disruption
 from fleet.operations.directories import directories
 from fleet.operations.file import file
@@ -39,14 +37,14 @@ def apply(spec: HostSpec) -> None:
     file(
         name=f"place {gateway.CERTIFICATE}",
         path=gateway.CERTIFICATE,
-        content=Path(spec.gateway.tls_cert_file).read_text(),
+        content=control_files.text(spec.gateway.tls_cert_file),
     )
     secret_file(
         name=f"place {gateway.PRIVATE_KEY}",
         path=gateway.PRIVATE_KEY,
-        content=HiddenValue(Path(spec.gateway.tls_key_file).read_text()),
+        content=HiddenValue(control_files.text(spec.gateway.tls_key_file)),
     )
-    api_keys = keys.parse(Path(spec.gateway.keys_file).read_text())
+    api_keys = keys.parse(control_files.text(spec.gateway.keys_file))
     secret_file(
         name=f"place {gateway.KEYS}",
         path=gateway.KEYS,
