@@ -8,7 +8,8 @@ refuses ends the run with nothing changed. Each stage is one file in `fleet/stag
 
 from pyinfra import host
 
-from fleet import specs
+from fleet import batching, specs
+from fleet.operations.turn import turn
 from fleet.stages import (
     agent,
     base,
@@ -25,13 +26,19 @@ from fleet.stages import (
 spec = specs.of(host)  # of all hosts, with every fault
 found = preflight.apply(host)
 
+# Traffic notices nothing of this, so all hosts do it at once, and what takes long is done.
 base.apply(spec, found)
 driver.apply(spec, found)
 runtime.apply(spec, found)
 release.lay(spec, found)
-model.apply(spec)
-gateway.apply(spec)
-agent.apply(spec)
-engine.apply(spec)
-drift.apply(spec)
-release.apply(spec, found)
+model.apply(spec, found)
+
+# From here on a host changes what it serves with: hosts of one model after each other.
+for batch in host.loop(batching.of(host)):
+    turn(name=f"rollout | now {batch}", hosts=batch.hosts)
+    if host.name in batch.hosts:
+        gateway.apply(spec)
+        agent.apply(spec, found)
+        engine.apply(spec, batch.when)
+        drift.apply(spec)
+        release.apply(spec, found)

@@ -6,6 +6,7 @@ Exit codes: 0 done · 1 refused, or it failed · 2 wrong use.
 import argparse
 import getpass
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -21,6 +22,7 @@ from agent.paths import Paths
 from agent.releases import Release
 
 VENVS = Path("/opt/stoker/venvs")
+CURRENT_VENV = Path("/opt/stoker/venv")
 
 
 def main(arguments: Sequence[str] | None = None, root: Path = releases.ROOT) -> int:
@@ -70,6 +72,10 @@ def _gc(found: Sequence[Release], root: Path, keep: int) -> int:
     gone = releases.garbage(found, keep)
     kept = [one for one in found if one not in gone]
     releases.remove(gone, root)
+    used = {one.about.program for one in kept} | {CURRENT_VENV.resolve().name}
+    for venv in VENVS.iterdir():
+        if venv.name not in used:
+            shutil.rmtree(venv)
     _remove_images(
         {i for g in gone for i in g.about.images} - {i for k in kept for i in k.about.images}
     )
@@ -88,7 +94,7 @@ def _converge(found: Sequence[Release], root: Path, options: argparse.Namespace)
     python = VENVS / wanted.about.program / "bin" / "python"
     if not python.exists():
         raise ActionError(f"the program of release {wanted.about.id} is gone: deploy again")
-    audit = Audit(Paths().state / "audit.jsonl")
+    audit = Audit(Paths().state / "deploys.jsonl")
     told = {"release": wanted.about.id, "by": options.by, "reason": options.reason}
     audit.write("converge", **told)
     begun = time.monotonic()

@@ -42,6 +42,7 @@ __all__ = [
     "GatewaySpec",
     "HostSpec",
     "ModelSpec",
+    "RolloutSpec",
     "RuntimeSpec",
     "digest",
     "load",
@@ -179,6 +180,14 @@ class CheckSpec(Section, frozen=True, kw_only=True):
     slowdown_share: Annotated[float, Meta(gt=0, le=1)] = 0.6
 
 
+class RolloutSpec(Section, frozen=True, kw_only=True):
+    """How a change goes over the hosts, and what is kept to go back to."""
+
+    batch: Count = 1
+    revert: bool = True
+    keep: Count = 3
+
+
 class DriftSpec(Section, frozen=True, kw_only=True):
     """The check that cron runs on the node."""
 
@@ -200,6 +209,7 @@ class HostSpec(Section, frozen=True, kw_only=True):
     gateway: GatewaySpec
     agent: AgentSpec
     check: CheckSpec = CheckSpec()
+    rollout: RolloutSpec = RolloutSpec()
     drift: DriftSpec
     engines: dict[str, EngineSpec]
 
@@ -228,6 +238,7 @@ SECTIONS: dict[str, type[Section]] = {
     "gateway": GatewaySpec,
     "agent": AgentSpec,
     "check": CheckSpec,
+    "rollout": RolloutSpec,
     "drift": DriftSpec,
 }
 

@@ -134,6 +134,12 @@ check_off = ()  # names of checks that are not run, e.g. ("pcie_link",)
 check_disk_floor_gib = 5  # free space below which a disk that we need is reported
 check_slowdown_share = 0.6  # share of five minutes slowed down by hardware that is reported
 
+# -- rollout: how a change goes over the hosts, and what is kept to go back to ---------------------
+# Hosts that serve the same model and lose traffic at the same time, while their engines restart.
+rollout_batch = 1
+rollout_revert = True  # a host whose engines do not answer after a change goes back by itself
+rollout_keep = 3  # former releases kept on each node, with their images and weights
+
 # -- drift: the check that cron runs on the node -------------------------------------------------
 drift_enabled = True
 drift_every_minutes = 30

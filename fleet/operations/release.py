@@ -35,6 +35,7 @@ set -e
 cd "$root"
 cp -f "$manifest" "$id/.manifest.new" && mv -fT "$id/.manifest.new" "$id/manifest.json"
 ln -sfnT "$id" .current.new && mv -fT .current.new current
+/opt/stoker/venv/bin/stoker-release gc --keep "$keep"
 """
 
 
@@ -98,15 +99,16 @@ def release_laid(spec: HostSpec, about: About) -> Generator[StringCommand | File
 
 
 @operation()
-def release_current(about: About) -> Generator[StringCommand]:
-    """Make the release current: the host has converged to it."""
+def release_current(about: About, keep: int) -> Generator[StringCommand]:
+    """Make the release current: the host has converged to it. `keep` former ones stay."""
     found = host.get_fact(LaidReleases)
     mine = found.with_digest(about.digest)
     if mine and found.current == mine and found.manifest == found.now:
         host.noop(f"release {mine} is current")
         return
     yield StringCommand(
-        f"root={ROOT}; manifest={collected.PATH}; id=", QuoteString(mine or about.id), ";", _KEEP,
+        f"root={ROOT}; manifest={collected.PATH}; keep={keep}; id=",
+        QuoteString(mine or about.id), ";", _KEEP,
         _separator="",
     )  # fmt: skip
 

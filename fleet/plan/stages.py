@@ -10,10 +10,11 @@ from fleet.stages import (
     gateway,
     model,
     preflight,
+    release,
     runtime,
 )
 
 DISRUPTIONS: dict[str, Disruption] = {
     module.__name__.rpartition(".")[2]: module.DISRUPTION
-    for module in (preflight, base, driver, runtime, model, gateway, agent, engine, drift)
+    for module in (preflight, base, driver, runtime, release, model, gateway, agent, engine, drift)
 }

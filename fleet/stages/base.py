@@ -10,7 +10,6 @@ from fleet.disruption import Disruption
 from fleet.facts.bare import Bare
 from fleet.operations.directories import directories
 from fleet.operations.file import file
-from fleet.operations.link import link
 from fleet.operations.packages import packages
 from fleet.operations.program import program
 from fleet.operations.sysctl import sysctl
@@ -53,27 +52,7 @@ def apply(spec: HostSpec, found: Bare) -> None:
         content=render("tmpfiles.conf"),
     )
     directories(name="make directories", wanted=_directories(spec))
-    program(name="lay the program in /opt/stoker/venv", python=found.python)
-    link(
-        name="link /usr/local/bin/stokerctl",
-        path="/usr/local/bin/stokerctl",
-        target="/opt/stoker/venv/bin/stokerctl",
-    )
-    link(
-        name="link /usr/local/bin/stoker-release",
-        path="/usr/local/bin/stoker-release",
-        target="/opt/stoker/venv/bin/stoker-release",
-    )
-    link(
-        name="link /usr/local/bin/stoker-weights",
-        path="/usr/local/bin/stoker-weights",
-        target="/opt/stoker/venv/bin/stoker-weights",
-    )
-    file(
-        name="place /etc/stoker/host.json",
-        path="/etc/stoker/host.json",
-        content=spec.dump().decode(),
-    )
+    program(name="lay the program in /opt/stoker/venvs", python=found.python)
 
 
 def _directories(spec: HostSpec) -> dict[str, tuple[str, str]]:

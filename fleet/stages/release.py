@@ -30,7 +30,11 @@ def lay(spec: HostSpec, found: Bare) -> None:
 @deploy("release")
 def apply(spec: HostSpec, found: Bare) -> None:
     """Make it the current one, last of all."""
-    release_current(name="make the release current", about=about(spec, found.python))
+    release_current(
+        name="make the release current",
+        about=about(spec, found.python),
+        keep=spec.rollout.keep,
+    )
 
 
 def about(spec: HostSpec, python: str) -> About:
