@@ -128,6 +128,7 @@ def run(python: Path, release: Path) -> int:
         "PYINFRA_PROGRESS": "off",
         "PYTHONDONTWRITEBYTECODE": "1",
         "STOKER_RELEASE": str(release),
+        "STOKER_LOCK": os.environ.get("STOKER_LOCK", ""),
     }
     command = [str(python), "-m", "pyinfra", "inventory/node.py", "deploy.py", "-y"]
     return subprocess.run(

@@ -45,13 +45,14 @@ def bundle(python: str) -> Path:
             wheels = _dependencies(python)
             with TemporaryDirectory() as directory:
                 wheel = _wheel(Path(directory))
-                new = made.with_suffix(".new")
+                new = Path(mkdtemp(dir=CACHE)) / made.name  # two runs must not meet in it
                 with tarfile.open(new, "w") as tar:
                     tar.add(LOCK, "node.lock")
                     tar.add(wheel, wheel.name)
                     for path in sorted(wheels.glob("*.whl")):
                         tar.add(path, f"wheels/{path.name}")
                 new.replace(made)
+                new.parent.rmdir()
             _forget_old()
     return made
 

@@ -8,6 +8,7 @@ from pyinfra.api import QuoteString, StringCommand, operation
 
 from agent.engines import ENGINES
 from agent.spec import EngineSpec, HostSpec, digest
+from fleet import locking
 from fleet.applying import Ask, When, ask
 from fleet.facts.engines import AgentStatus, Status
 from fleet.release import given
@@ -59,7 +60,7 @@ def _asks(spec: HostSpec, status: Status, when: When) -> dict[str, Ask]:
 _REVERT = (
     "former=$(readlink /opt/stoker/releases/current) && "
     'echo "going back to release $former" >&2 && '
-    '/usr/local/bin/stoker-release converge "$former" --by deploy '
+    'STOKER_LOCK="$lock" /usr/local/bin/stoker-release converge "$former" --by deploy '
     "--reason 'an engine did not answer after a change' >/var/log/stoker-revert.log 2>&1 && "
     'echo "this host serves by release $former again" >&2 || '
     'echo "this host could not go back: see /var/log/stoker-revert.log" >&2'
@@ -72,7 +73,7 @@ def _restart(name: str, spec: HostSpec) -> StringCommand:
     return StringCommand(
         "/usr/local/bin/stokerctl restart", QuoteString(name), f"--wait {seconds:.0f} --by",
         QuoteString(f"deploy:{getpass.getuser()}"), "--reason 'settings changed'",
-        *(["|| {", _REVERT, "; exit 1; }"] if back else []),
+        *(["|| {", f"lock={locking.token(host.state)};", _REVERT, "; exit 1; }"] if back else []),
         _timeout=int((2 if back else 1) * seconds + MARGIN),
     )  # fmt: skip
 

@@ -4,6 +4,7 @@ import base64
 from collections.abc import Generator
 from hashlib import sha256
 from pathlib import Path
+from tempfile import mkdtemp
 
 from msgspec import Struct
 from pyinfra import host
@@ -118,7 +119,8 @@ def _tar() -> Path:
     path = CACHE / f"tree-{tree.digest()[:16]}.tgz"
     if not path.exists():
         CACHE.mkdir(exist_ok=True)
-        new = path.with_suffix(".new")
+        new = Path(mkdtemp(dir=CACHE)) / path.name  # two runs must not meet in it
         new.write_bytes(tree.pack())
         new.replace(path)
+        new.parent.rmdir()
     return path
