@@ -22,6 +22,7 @@ from agent.paths import Paths
 from agent.releases import Release
 
 VENVS = Path("/opt/stoker/venvs")
+DEPLOY = ("pyinfra", "inventory/node.py", "deploy.py", "-y")
 CURRENT_VENV = Path("/opt/stoker/venv")
 
 
@@ -33,6 +34,8 @@ def main(arguments: Sequence[str] | None = None, root: Path = releases.ROOT) -> 
         match options.command:
             case "list":
                 return _list(found, as_json=options.json)
+            case "drift":
+                return _drift(found, root, options)
             case "gc":
                 return _gc(found, root, options.keep)
             case _:
@@ -49,6 +52,10 @@ def _parser() -> argparse.ArgumentParser:
     shown.add_argument("--json", action="store_true", help="print them as one document")
     gone = commands.add_parser("gc", help="remove releases that are not retained")
     gone.add_argument("--keep", type=int, required=True, help="how many beside the current one")
+    drift = commands.add_parser("drift", help="compare this node with its current release")
+    drift.add_argument("--splay", default="0", help="wait up to so many seconds first")
+    drift.add_argument("--report-only", action="store_true", help="put nothing right")
+    drift.add_argument("--json", action="store_true", help="print the report as JSON")
     converge = commands.add_parser("converge", help="make this node what a release says")
     converge.add_argument("release", nargs="?", help="its id; the one before the current")
     converge.add_argument("--reason", required=True, help="why, for the audit log")
@@ -91,17 +98,24 @@ def _remove_images(unused: set[str]) -> None:
 
 def _converge(found: Sequence[Release], root: Path, options: argparse.Namespace) -> int:
     wanted = choose(found, options.release)
-    python = VENVS / wanted.about.program / "bin" / "python"
-    if not python.exists():
-        raise ActionError(f"the program of release {wanted.about.id} is gone: deploy again")
+    python = _python(wanted)
     audit = Audit(Paths().state / "deploys.jsonl")
     told = {"release": wanted.about.id, "by": options.by, "reason": options.reason}
     audit.write("converge", **told)
     begun = time.monotonic()
-    code = run(python, root / wanted.about.id)
+    code = run(python, root / wanted.about.id, DEPLOY)
     took = round(time.monotonic() - begun, 1)
     audit.write("converged" if code == 0 else "converge-failed", seconds=took, **told)
     return code
+
+
+def _drift(found: Sequence[Release], root: Path, options: argparse.Namespace) -> int:
+    here = [one for one in found if one.current]
+    if not here:
+        raise ActionError("nothing was deployed here yet")
+    command = ["fleet.drift", "--splay", options.splay]
+    command += ["--report-only"] * options.report_only + ["--json"] * options.json
+    return run(_python(here[0]), root / here[0].about.id, command)
 
 
 def choose(found: Sequence[Release], wanted: str | None) -> Release:
@@ -119,8 +133,15 @@ def choose(found: Sequence[Release], wanted: str | None) -> Release:
     return former[-1]
 
 
-def run(python: Path, release: Path) -> int:
-    """Run the release's own deploy on this node; return its exit code."""
+def _python(release: Release) -> Path:
+    python = VENVS / release.about.program / "bin" / "python"
+    if not python.exists():
+        raise ActionError(f"the program of release {release.about.id} is gone: deploy again")
+    return python
+
+
+def run(python: Path, release: Path, command: Sequence[str]) -> int:
+    """Run a module of the release's own tree on this node; return its exit code."""
     environment = {
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "HOME": "/root",
@@ -130,9 +151,8 @@ def run(python: Path, release: Path) -> int:
         "STOKER_RELEASE": str(release),
         "STOKER_LOCK": os.environ.get("STOKER_LOCK", ""),
     }
-    command = [str(python), "-m", "pyinfra", "inventory/node.py", "deploy.py", "-y"]
     return subprocess.run(
-        command,
+        [str(python), "-m", *command],
         cwd=release / "tree",
         env=environment,
         check=False,

@@ -194,6 +194,20 @@ class DriftSpec(Section, frozen=True, kw_only=True):
     enabled: bool = True
     every_minutes: Annotated[int, Meta(ge=5, le=60)] = 30
     splay: Annotated[int, Meta(ge=0)] = 300
+    mode: Literal["correct", "report"] = "correct"
+    window: (
+        Annotated[
+            str,
+            Meta(
+                pattern=r"^((Mon|Tue|Wed|Thu|Fri|Sat|Sun)(,(Mon|Tue|Wed|Thu|Fri|Sat|Sun))* )?"
+                r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d\Z",
+                description="hours of the host's clock, such as '02:00-04:30' or "
+                "'Sat,Sun 22:00-02:00'",
+            ),
+        ]
+        | None
+    ) = None
+    corrections_per_day: Count = 3
 
 
 class HostSpec(Section, frozen=True, kw_only=True):

@@ -144,6 +144,10 @@ rollout_keep = 3  # former releases kept on each node, with their images and wei
 drift_enabled = True
 drift_every_minutes = 30
 drift_splay = 300  # seconds at most, so that not all hosts check at once
+drift_mode = "correct"  # what traffic does not notice is put right at once; "report": nothing is
+# When engines may be restarted to put drift right, drained: "02:00-04:30", "Sat,Sun 22:00-02:00".
+drift_window = None  # None: never; it is reported
+drift_corrections_per_day = 3  # of the same thing; beyond it somebody else is at it, and it is reported
 
 # -- engine: defaults of every engine ------------------------------------------------------------
 # One engine called `main` gets these. Several: name them and give what differs, such as
