@@ -75,6 +75,6 @@ deploy: validate  ## converge every host of the inventory (INVENTORY=…)
 
 lock: setup  ## resolve the dependencies again, with hashes (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-		--no-annotate pyproject.toml -o requirements/agent.lock
+		--no-annotate pyproject.toml --group node -o requirements/node.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-annotate pyproject.toml --group dev -o requirements/dev.lock

@@ -8,7 +8,8 @@ refuses ends the run with nothing changed. Each stage is one file in `fleet/stag
 
 from pyinfra import host
 
-from fleet import specs
+from fleet import batching, specs
+from fleet.operations.turn import turn
 from fleet.stages import (
     agent,
     base,
@@ -19,6 +20,7 @@ from fleet.stages import (
     gateway,
     model,
     preflight,
+    release,
     runtime,
     takeover,
 )
@@ -26,15 +28,25 @@ from fleet.stages import (
 spec = specs.of(host)  # of all hosts, with every fault
 found = preflight.apply(host)
 
+# Traffic notices nothing of this, so all hosts do it at once, and what takes long is done.
 base.apply(spec, found)
 firewall.apply(spec, found)
 driver.apply(spec, found)
 runtime.apply(spec, found)
+release.lay(spec, found)
 model.apply(spec, found)
-takeover.before_gateway(spec, found)
-gateway.apply(spec)
-takeover.apply(spec, found)
-firewall.after_takeover(spec, found)
-agent.apply(spec)
-engine.apply(spec)
-drift.apply(spec)
+
+# From here on a host changes what it serves with: hosts of one model after each other.
+for batch in host.loop(batching.of(host)):
+    turn(name=f"rollout | now {batch}", hosts=batch.hosts)
+    if host.name in batch.hosts:
+        agent.place(spec, found)
+        runtime.split(spec)
+        takeover.before_gateway(spec, found)
+        gateway.apply(spec)
+        takeover.apply(spec, found)
+        firewall.after_takeover(spec, found)
+        agent.apply(spec)
+        engine.apply(spec, batch.when)
+        drift.apply(spec)
+        release.apply(spec, found)

@@ -5,7 +5,7 @@ Keys are flat because pyinfra replaces a whole key and never merges: so a group,
 """
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -29,6 +29,17 @@ def split(
         values = {f: data[f"{prefix}_{f}"] for f in _fields(kind) if f"{prefix}_{f}" in data}
         _convert(values, kind, partial(_flat, prefix), made, prefix, faults)
     return made, _engines(data, engine, faults), faults
+
+
+def unsplit(spec: Any, sections: Iterable[str]) -> dict[str, object]:
+    """Return the flat keys that `split` makes the very same sections and engines of."""
+    flat: dict[str, object] = {
+        f"{prefix}_{field}": value
+        for prefix in sections
+        for field, value in msgspec.structs.asdict(getattr(spec, prefix)).items()
+    }
+    named = {name: msgspec.structs.asdict(one) for name, one in spec.engines.items()}
+    return {**flat, "engines": named}
 
 
 def keys(prefix: str, kind: type[msgspec.Struct]) -> Iterator[tuple[str, Any]]:

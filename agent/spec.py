@@ -43,6 +43,7 @@ __all__ = [
     "GatewaySpec",
     "HostSpec",
     "ModelSpec",
+    "RolloutSpec",
     "RuntimeSpec",
     "digest",
     "load",
@@ -182,12 +183,34 @@ class CheckSpec(Section, frozen=True, kw_only=True):
     streams_broken: Annotated[float, Meta(ge=0, lt=1)] = 0.02
 
 
+class RolloutSpec(Section, frozen=True, kw_only=True):
+    """How a change goes over the hosts, and what is kept to go back to."""
+
+    batch: Count = 1
+    revert: bool = True
+    keep: Count = 3
+
+
 class DriftSpec(Section, frozen=True, kw_only=True):
     """The check that cron runs on the node."""
 
     enabled: bool = True
     every_minutes: Annotated[int, Meta(ge=5, le=60)] = 30
     splay: Annotated[int, Meta(ge=0)] = 300
+    mode: Literal["correct", "report"] = "correct"
+    window: (
+        Annotated[
+            str,
+            Meta(
+                pattern=r"^((Mon|Tue|Wed|Thu|Fri|Sat|Sun)(,(Mon|Tue|Wed|Thu|Fri|Sat|Sun))* )?"
+                r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d\Z",
+                description="hours of the host's clock, such as '02:00-04:30' or "
+                "'Sat,Sun 22:00-02:00'",
+            ),
+        ]
+        | None
+    ) = None
+    corrections_per_day: Count = 3
 
 
 class HostSpec(Section, frozen=True, kw_only=True):
@@ -203,6 +226,7 @@ class HostSpec(Section, frozen=True, kw_only=True):
     gateway: GatewaySpec
     agent: AgentSpec
     check: CheckSpec = CheckSpec()
+    rollout: RolloutSpec = RolloutSpec()
     drift: DriftSpec
     engines: dict[str, EngineSpec]
 
@@ -231,6 +255,7 @@ SECTIONS: dict[str, type[Section]] = {
     "gateway": GatewaySpec,
     "agent": AgentSpec,
     "check": CheckSpec,
+    "rollout": RolloutSpec,
     "drift": DriftSpec,
 }
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from agent.engines import ENGINES
 from agent.spec import HostSpec
 from fleet import keys, tls_files
+from fleet.release import given
 
 
 def faults(spec: HostSpec) -> list[str]:
@@ -22,7 +23,7 @@ def faults(spec: HostSpec) -> list[str]:
     found += keys_file or _keys(gateway.keys_file)
     if spec.agent.webhook_secret_file is not None:
         found += _file("agent_webhook_secret_file", spec.agent.webhook_secret_file)
-    if spec.model.token_file is not None:
+    if spec.model.token_file is not None and given.release() is None:
         found += _file("model_token_file", spec.model.token_file)
     if spec.driver.gpu_count and not spec.driver.repository_key_fingerprints:
         found.append(
@@ -33,8 +34,15 @@ def faults(spec: HostSpec) -> list[str]:
 
 
 def token(spec: HostSpec) -> str:
-    """Read the Hub token; empty when the spec names no file."""
-    return Path(spec.model.token_file).read_text().strip() if spec.model.token_file else ""
+    """Read the Hub token; empty when the spec names no file, and on a node, which has none."""
+    if not spec.model.token_file or given.release() is not None:
+        return ""
+    return Path(spec.model.token_file).read_text().strip()
+
+
+def text(path: str) -> str:
+    """Read a file that the spec names."""
+    return given.place(path).read_text()
 
 
 def api_keys(spec: HostSpec) -> list[keys.ApiKey]:
@@ -43,7 +51,7 @@ def api_keys(spec: HostSpec) -> list[keys.ApiKey]:
 
 
 def _good(path: str) -> list[keys.ApiKey]:
-    return keys.usable(keys.parse(Path(path).read_text()), datetime.now(UTC).date())
+    return keys.usable(keys.parse(text(path)), datetime.now(UTC).date())
 
 
 def _keys(path: str) -> list[str]:
@@ -58,7 +66,7 @@ def _file(key: str, path: str, *, secret: bool = True) -> list[str]:
     if not path:
         return [f"{key}: is empty; it needs the path of a file on this machine"]
     try:
-        mode = Path(path).stat().st_mode
+        mode = given.place(path).stat().st_mode
     except OSError as error:
         return [f"{key} = {path!r}: {error.strerror}"]
     if not stat.S_ISREG(mode):

@@ -12,6 +12,8 @@ from pyinfra import state
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.context import ctx_state
 
+_carried_out: list[str] = []
+
 
 def refuse_empty_runs() -> None:
     """End the pyinfra command that is running with an error if it reached for no host at all."""
@@ -41,6 +43,20 @@ def answer_questions() -> None:
         raise PyinfraError(
             "there is no terminal to ask on whether to apply: give -y, or --dry to look"
         )
+
+
+def remember() -> None:
+    """Note what the pyinfra command carries out, for `executing`: greenlets do not see it."""
+    command = click.get_current_context(silent=True)
+    if command is None or not _deploys(command.params) or command.params.get("dry"):
+        return
+    operations, inventory = command.params["operations"], command.params["inventory"]
+    _carried_out.append(f"{' '.join(operations)} for {inventory}")
+
+
+def executing() -> str | None:
+    """Return what this process carries out, in words; None when it only looks."""
+    return _carried_out[-1] if _carried_out else None
 
 
 def _deploys(params: dict[str, object]) -> bool:

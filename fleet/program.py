@@ -1,4 +1,4 @@
-"""The agent's program for a node: put together on the control machine, one tar a kind of node.
+"""The program for a node, the agent's and the deploy's: one tar a kind of node, made here.
 
 The node needs no package index: the tar holds the wheel, the locked dependencies for the node's
 Python, and the lock with their hashes. Everything is kept under `.stoker/`, by digest.
@@ -16,7 +16,7 @@ from threading import Lock
 
 from fleet.render import ROOT
 
-LOCK = ROOT / "requirements" / "agent.lock"
+LOCK = ROOT / "requirements" / "node.lock"
 CACHE = ROOT / ".stoker"
 # glibc up to 2.36, the oldest that we deploy to (Debian 12).
 PLATFORMS = ("2_34", "2_31", "2_28", "2_27", "2_24", "2_17", "2_12", "2_5")
@@ -45,13 +45,14 @@ def bundle(python: str) -> Path:
             wheels = _dependencies(python)
             with TemporaryDirectory() as directory:
                 wheel = _wheel(Path(directory))
-                new = made.with_suffix(".new")
+                new = Path(mkdtemp(dir=CACHE)) / made.name  # two runs must not meet in it
                 with tarfile.open(new, "w") as tar:
-                    tar.add(LOCK, "agent.lock")
+                    tar.add(LOCK, "node.lock")
                     tar.add(wheel, wheel.name)
                     for path in sorted(wheels.glob("*.whl")):
                         tar.add(path, f"wheels/{path.name}")
                 new.replace(made)
+                new.parent.rmdir()
             _forget_old()
     return made
 

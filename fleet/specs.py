@@ -35,7 +35,9 @@ def examine(inventory: Iterable[Host]) -> tuple[dict[str, HostSpec], list[str]]:
     faults: list[str] = []
     for host in inventory:
         try:
-            spec = HostSpec.from_data(host.name, host.data.dict())
+            data = host.data.dict()
+            # On the node itself pyinfra calls every host `@local`.
+            spec = HostSpec.from_data(str(data.get("stoker_name", host.name)), data)
         except SpecError as error:
             faults.extend(str(error).splitlines())
             continue

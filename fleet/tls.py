@@ -1,12 +1,10 @@
 """Where the gateway's certificate is from: placed before nginx runs, or obtained once it does."""
 
-from pathlib import Path
-
 from pyinfra.api.hiddenvalue import HiddenValue
 from pyinfra.api.host import Host
 
 from agent.spec import HostSpec
-from fleet import acme, certificates, gateway
+from fleet import acme, certificates, control_files, gateway
 from fleet.operations.acme import acme_certificate, acme_off, self_signed
 from fleet.operations.directories import directories
 from fleet.operations.file import file
@@ -25,12 +23,12 @@ def place(spec: HostSpec, host: Host) -> None:
             secret_file(
                 name=f"place {gateway.PRIVATE_KEY}",
                 path=gateway.PRIVATE_KEY,
-                content=HiddenValue(Path(spec.gateway.tls_key_file).read_text()),
+                content=HiddenValue(control_files.text(spec.gateway.tls_key_file)),
             )
             file(
                 name=f"place {gateway.CERTIFICATE}",
                 path=gateway.CERTIFICATE,
-                content=Path(spec.gateway.tls_cert_file).read_text(),
+                content=control_files.text(spec.gateway.tls_cert_file),
             )
         case "local-ca":
             local_certificate(
@@ -64,7 +62,7 @@ def obtain(spec: HostSpec) -> None:
     hook = render("acme-deployed", certificate=gateway.CERTIFICATE, private_key=gateway.PRIVATE_KEY)
     file(name=f"place {acme.HOOK}", path=acme.HOOK, content=hook, mode="755")
     if spec.gateway.acme_ca_file:
-        content = Path(spec.gateway.acme_ca_file).read_text()
+        content = control_files.text(spec.gateway.acme_ca_file)
         file(name=f"place {acme.CA}", path=acme.CA, content=content)
         drop_in = render("certbot.service.d", ca=acme.CA)
         file(name=f"place {acme.DROP_IN}", path=acme.DROP_IN, content=drop_in)

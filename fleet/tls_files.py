@@ -7,6 +7,7 @@ from pathlib import Path
 from agent.spec import GatewaySpec
 from fleet import acme, certificates, local_ca_files
 from fleet.certificates import UnusableError
+from fleet.release import given
 
 Look = Callable[..., list[str]]  # of `control_files`: key, path, and whether it is secret
 
@@ -14,6 +15,8 @@ Look = Callable[..., list[str]]  # of `control_files`: key, path, and whether it
 def faults(gateway: GatewaySpec, look: Look, now: datetime | None = None) -> list[str]:
     """Return one sentence for each thing that keeps the gateway from getting its certificate."""
     match gateway.tls:
+        case "local-ca" if given.release() is not None:
+            return []  # the authority stays on the control machine
         case "local-ca":
             return local_ca_files.faults(Path(gateway.local_ca_dir))
         case "acme":
@@ -30,7 +33,7 @@ def warnings(gateway: GatewaySpec, now: datetime | None = None) -> list[str]:
     if gateway.tls != "files":
         return []
     try:
-        chain = certificates.read(Path(gateway.tls_cert_file).read_bytes())
+        chain = certificates.read(given.place(gateway.tls_cert_file).read_bytes())
     except (OSError, UnusableError):
         return []
     said = f"gateway_tls_cert_file = {gateway.tls_cert_file!r}: "
@@ -40,11 +43,11 @@ def warnings(gateway: GatewaySpec, now: datetime | None = None) -> list[str]:
 def _pair(gateway: GatewaySpec, now: datetime) -> list[str]:
     said = f"gateway_tls_cert_file = {gateway.tls_cert_file!r}: "
     try:
-        chain = certificates.read(Path(gateway.tls_cert_file).read_bytes())
+        chain = certificates.read(given.place(gateway.tls_cert_file).read_bytes())
     except UnusableError as error:
         return [f"{said}{error}"]
     try:
-        private = certificates.key(Path(gateway.tls_key_file).read_bytes())
+        private = certificates.key(given.place(gateway.tls_key_file).read_bytes())
     except UnusableError as error:
         return [f"gateway_tls_key_file = {gateway.tls_key_file!r}: {error}"]
     names = certificates.names(gateway.server_name)
@@ -53,7 +56,7 @@ def _pair(gateway: GatewaySpec, now: datetime) -> list[str]:
 
 def _trusted(path: str | None) -> list[str]:
     try:
-        certificates.read(Path(path).read_bytes() if path else b"")
+        certificates.read(given.place(path).read_bytes() if path else b"")
     except UnusableError as error:
         return [f"gateway_acme_ca_file = {path!r}: {error}"] if path else []
     return []

@@ -138,10 +138,20 @@ check_disk_floor_gib = 5  # free space below which a disk that we need is report
 check_slowdown_share = 0.6  # share of five minutes slowed down by hardware that is reported
 check_streams_broken = 0.02  # share of an engine's streams in five minutes, broken off, that is reported
 
+# -- rollout: how a change goes over the hosts, and what is kept to go back to ---------------------
+# Hosts that serve the same model and lose traffic at the same time, while their engines restart.
+rollout_batch = 1
+rollout_revert = True  # a host whose engines do not answer after a change goes back by itself
+rollout_keep = 3  # former releases kept on each node, with their images and weights
+
 # -- drift: the check that cron runs on the node -------------------------------------------------
 drift_enabled = True
 drift_every_minutes = 30
 drift_splay = 300  # seconds at most, so that not all hosts check at once
+drift_mode = "correct"  # what traffic does not notice is put right at once; "report": nothing is
+# When engines may be restarted to put drift right, drained: "02:00-04:30", "Sat,Sun 22:00-02:00".
+drift_window = None  # None: never; it is reported
+drift_corrections_per_day = 3  # of the same thing; beyond it somebody else is at it, and it is reported
 
 # -- engine: defaults of every engine ------------------------------------------------------------
 # One engine called `main` gets these. Several: name them and give what differs, such as

@@ -1,4 +1,7 @@
-"""Fetch the weights of one engine: `python -m agent.weights NAME`."""
+"""Fetch the weights of one engine: `python -m agent.weights NAME DIRECTORY`.
+
+The directory holds the spec (`host.json`) and the lock of a host that is going to serve them.
+"""
 
 import os
 import shutil
@@ -129,4 +132,4 @@ def run(name: str, paths: Paths) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run(sys.argv[1], Paths()))
+    sys.exit(run(sys.argv[1], Paths(etc=Path(sys.argv[2]))))

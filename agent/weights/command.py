@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from agent import manifest
 from agent.engine_spec import folder
@@ -32,7 +33,8 @@ def main(
     options = _parser().parse_args(arguments)
     try:
         if options.command == "use":
-            return _use(options.engine, options.cache, paths)
+            named = replace(paths, etc=options.etc) if options.etc else paths
+            return _use(options.engine, options.cache, named)
         found = garbage.survey(garbage.retained(paths.spec, releases), garbage.mounted(proc))
         if options.command == "verify":
             return _verify(found, as_json=options.json)
@@ -51,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     use = commands.add_parser(
         "use", help="take an engine's weights from caches of the Hub; the next fetch verifies them"
     )
+    use.add_argument("--etc", type=Path, help=argparse.SUPPRESS)  # where another spec lies
     use.add_argument("engine")
     use.add_argument("cache", nargs="+", type=Path, help="such as ~/.cache/huggingface/hub")
     for command in (gc, verify):

@@ -1,12 +1,12 @@
 """What `models.lock` has to say about the spec of a host, once there is one."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from agent.errors import SpecError
 from agent.spec import HostSpec
 from agent.weights.lock import Locked, find
 from fleet.models import lockfile
+from fleet.release import given
 
 
 def read(path: str | None) -> tuple[Locked, ...] | None:
@@ -14,7 +14,7 @@ def read(path: str | None) -> tuple[Locked, ...] | None:
     if path is None:
         return None
     try:
-        return lockfile.load(Path(path).read_text())
+        return lockfile.load(given.place(path).read_text())
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:

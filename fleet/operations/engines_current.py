@@ -8,9 +8,10 @@ from pyinfra.api import QuoteString, StringCommand, operation
 
 from agent.engines import ENGINES
 from agent.spec import EngineSpec, HostSpec, digest
+from fleet import locking
 from fleet.applying import Ask, When, ask
 from fleet.facts.engines import AgentStatus, Status
-from fleet.operations.stop import fail, failed_hosts
+from fleet.release import given
 
 MARGIN = 60.0  # seconds for what is neither draining nor starting
 
@@ -19,8 +20,7 @@ MARGIN = 60.0  # seconds for what is neither draining nor starting
 def engines_current(spec: HostSpec, when: When) -> Generator[StringCommand]:
     """Bring every engine of the host to its spec and wait until each answers a chat.
 
-    An engine that serves is only touched with `When.ALWAYS`, and never after a host of this run
-    has failed: then the rest of the fleet stays as it is.
+    An engine that serves is only touched with `When.ALWAYS`.
     """
     asks = _asks(spec, host.get_fact(AgentStatus), when)
     if _which(asks, Ask.WAIT) and host.state.is_executing:
@@ -36,10 +36,8 @@ def engines_current(spec: HostSpec, when: When) -> Generator[StringCommand]:
         yield _failed(f"engine {', '.join(held)}: somebody else is at it; deploy again later")
     elif not restarts:
         host.noop("the engines run as they should")
-    elif when is When.ALWAYS and (failed := failed_hosts()):
-        yield fail(f"the roll stopped at {failed}; the engines of this host were not touched")
     else:
-        yield from (_restart(name, spec.engines[name]) for name in restarts)
+        yield from (_restart(name, spec) for name in restarts)
 
 
 def _which(asks: dict[str, Ask], wanted: Ask) -> list[str]:
@@ -58,12 +56,25 @@ def _asks(spec: HostSpec, status: Status, when: When) -> dict[str, Ask]:
     }
 
 
-def _restart(name: str, engine: EngineSpec) -> StringCommand:
-    seconds = patience(engine)
+# The former release's own deploy brings everything back, by the same path as any other change.
+_REVERT = (
+    "former=$(readlink /opt/stoker/releases/current) && "
+    'echo "going back to release $former" >&2 && '
+    'STOKER_LOCK="$lock" /usr/local/bin/stoker-release converge "$former" --by deploy '
+    "--reason 'an engine did not answer after a change' >/var/log/stoker-revert.log 2>&1 && "
+    'echo "this host serves by release $former again" >&2 || '
+    'echo "this host could not go back: see /var/log/stoker-revert.log" >&2'
+)
+
+
+def _restart(name: str, spec: HostSpec) -> StringCommand:
+    seconds = patience(spec.engines[name])
+    back = spec.rollout.revert and given.release() is None
     return StringCommand(
         "/usr/local/bin/stokerctl restart", QuoteString(name), f"--wait {seconds:.0f} --by",
         QuoteString(f"deploy:{getpass.getuser()}"), "--reason 'settings changed'",
-        _timeout=int(seconds + MARGIN),
+        *(["|| {", f"lock={locking.token(host.state)};", _REVERT, "; exit 1; }"] if back else []),
+        _timeout=int((2 if back else 1) * seconds + MARGIN),
     )  # fmt: skip
 
 

@@ -16,9 +16,11 @@ from typing_extensions import override
 from agent.drift.manifest import File
 from fleet import manifest
 from fleet.facts.paths import PathStates
+from fleet.operations.file import place
 from fleet.operations.stop import fail
 from fleet.operations.told import Told
 from fleet.reach import NewConnection, Reach
+from fleet.release import given
 
 SECONDS = 120  # that the new rules have to be confirmed
 _NEW = NewConnection()
@@ -119,6 +121,9 @@ def firewall_rules(
         return
     if not reach.by_ssh(host):
         if lies:  # they were confirmed when they came; somebody has changed what is loaded
+            yield StringCommand("nft -f", QuoteString(path))
+        elif given.reached():  # they were confirmed when this release was deployed
+            yield from place(path, rules, "644", "root:root", "nft -c -f")
             yield StringCommand("nft -f", QuoteString(path))
         else:
             yield fail("the firewall's new rules need a deploy over SSH, which tries them out")

@@ -7,8 +7,9 @@ from pyinfra import host, logger
 from pyinfra.api import StringCommand, operation
 
 from agent.spec import HostSpec
-from fleet import gateway, local_ca_files
+from fleet import gateway, local_ca_files, manifest
 from fleet.operations.file import place
+from fleet.release import given
 
 
 @operation()
@@ -17,6 +18,10 @@ def local_certificate(spec: HostSpec, names: list[str]) -> Generator[StringComma
 
     While a deploy is only planned, nothing is written on this machine either.
     """
+    if given.release() is not None:  # the authority stays on the control machine
+        manifest.of(host).measured |= {gateway.PRIVATE_KEY, gateway.CERTIFICATE}
+        host.noop("the certificate is as the last deploy left it")
+        return
     directory, keep = Path(spec.gateway.local_ca_dir), host.state.is_executing
     made = local_ca_files.pair(directory, spec.name, names, keep=keep)
     key = place(gateway.PRIVATE_KEY, made.key.decode(), "600", "root:root")

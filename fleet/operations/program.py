@@ -1,4 +1,4 @@
-"""The agent's virtual environment on the node: a directory a version, a link to the current."""
+"""The program's virtual environment on the node: a directory a version."""
 
 from collections.abc import Generator
 from hashlib import sha256
@@ -6,16 +6,14 @@ from hashlib import sha256
 from pyinfra import host
 from pyinfra.api import FileUploadCommand, StringCommand, operation
 
-from agent.drift.manifest import File, Link
+from agent.drift.manifest import File
 from fleet import manifest
 from fleet import program as control
 from fleet.facts.paths import PathStates
 from fleet.operations.stop import fail
 
-VENV = "/opt/stoker/venv"
-
-# The link moves last, so a run that dies on the way leaves the old program as it was. One former
-# version stays: what was started from it may still import.
+# Its stamp comes last: what a run that dies leaves is laid again. The programs of before belong to
+# releases, and go with them.
 _LAY = r"""
 set -e
 tar=/var/tmp/stoker-program.tar; new=/opt/stoker/venvs/$stamp; bundle=$(mktemp -d)
@@ -24,14 +22,9 @@ echo "$sha256  $tar" | sha256sum -c --quiet
 tar -C "$bundle" -xf "$tar"
 python3 -m venv --clear "$new"
 pip="$new/bin/python -m pip -q --disable-pip-version-check install --no-index"
-$pip --require-hashes --find-links "$bundle/wheels" -r "$bundle/agent.lock"
+$pip --require-hashes --find-links "$bundle/wheels" -r "$bundle/node.lock"
 $pip --no-deps "$bundle"/stoker_agent-*.whl
 echo "$stamp" >"$new/stamp"
-before=$(readlink /opt/stoker/venv || true)
-ln -sfnT "venvs/$stamp" /opt/stoker/venv.new && mv -fT /opt/stoker/venv.new /opt/stoker/venv
-for old in /opt/stoker/venvs/*; do
-  case "venvs/${old##*/}" in "venvs/$stamp"|"$before") ;; *) rm -rf "$old";; esac
-done
 """
 
 
@@ -39,12 +32,11 @@ done
 def program(python: str) -> Generator[StringCommand | FileUploadCommand]:
     """Lay the program for a node with Python `python`."""
     stamp = control.stamp(python)
-    path, link = f"/opt/stoker/venvs/{stamp}/stamp", Link(target=f"venvs/{stamp}")
+    path = f"/opt/stoker/venvs/{stamp}/stamp"
     digest = sha256(f"{stamp}\n".encode()).hexdigest()
     file = File(sha256=digest, mode="644", user="root", group="root")
     manifest.of(host).files[path] = file
-    manifest.of(host).links[VENV] = link
-    if host.get_fact(PathStates, paths=[path, VENV]) == {path: file, VENV: link}:
+    if host.get_fact(PathStates, paths=[path]) == {path: file}:
         host.noop(f"the program is {stamp}")
         return
     try:

@@ -41,7 +41,7 @@ exit "$code"
 
 
 class WeightsComplete(FactBase[bool]):
-    """Tells whether all weights are complete and as locked.
+    """Tells whether all weights are complete and as locked, by the program's `python`.
 
     `places` maps each directory to the digest of its lock entry (empty: not locked); `code` = with
     the model's own Python files.
@@ -53,10 +53,10 @@ class WeightsComplete(FactBase[bool]):
         return False
 
     @override
-    def command(self, places: Mapping[str, str], code: bool) -> StringCommand:
+    def command(self, python: str, places: Mapping[str, str], code: bool) -> StringCommand:
         pairs = [QuoteString(f"{path}={digest}") for path, digest in places.items()]
         return StringCommand(
-            "/opt/stoker/venv/bin/python -c", QuoteString(_DOUBTS), "code" if code else "weights",
+            f"{python} -c", QuoteString(_DOUBTS), "code" if code else "weights",
             *pairs, "2>/dev/null || true",
         )  # fmt: skip
 
@@ -68,22 +68,26 @@ class WeightsComplete(FactBase[bool]):
 @operation()
 def weights(
     engine: str,
+    python: str,
     places: Mapping[str, str],
     *,
     code: bool,
     token: HiddenValue,
     caches: Sequence[str] = (),
+    etc: str = "/etc/stoker",
 ) -> Generator[StringCommand]:
     """Fetch what `engine` serves into `places`, unless all is complete.
 
+    `python` is the program's, `etc` the directory of the spec that names the engine.
     What lies in `caches` of the Hub on the host is used, and verified as if it had been fetched.
     The token is given on stdin into a file in memory, and lives as long as the fetch.
     """
-    if host.get_fact(WeightsComplete, places=places, code=code):
+    if host.get_fact(WeightsComplete, python=python, places=places, code=code):
         host.noop(f"the weights of {engine} are complete")
         return
     if caches:  # outside of the unit's sandbox, in which files cannot be linked
         paths = [QuoteString(path) for path in caches]
-        yield Told("/usr/local/bin/stoker-weights use", QuoteString(engine), *paths, "2>&1 || true")
+        use = f"{python} -m agent.weights.command use --etc {etc}"
+        yield Told(use, QuoteString(engine), *paths, "2>&1 || true")
     names = ["engine=", QuoteString(engine), "; unit=", QuoteString(weights_unit(engine)), ";"]
     yield Told(*names, _FETCH, _separator="", _stdin=token.unmask() or "\n")

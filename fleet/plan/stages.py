@@ -11,6 +11,7 @@ from fleet.stages import (
     gateway,
     model,
     preflight,
+    release,
     runtime,
     takeover,
 )
@@ -23,6 +24,7 @@ DISRUPTIONS: dict[str, Disruption] = {
         firewall,
         driver,
         runtime,
+        release,
         model,
         gateway,
         takeover,

@@ -1,15 +1,16 @@
 """agent: the agent's unit, and the unit of its engines; started again only if it runs with less."""
 
-from pathlib import Path
-
+from pyinfra import host
 from pyinfra.api.deploy import deploy
 from pyinfra.api.hiddenvalue import HiddenValue
 
 from agent.engines import ENGINES
 from agent.spec import HostSpec
+from fleet import control_files, program
 from fleet.disruption import Disruption
+from fleet.facts.bare import Bare
 from fleet.operations.file import file
-from fleet.operations.link import absent
+from fleet.operations.link import absent, link
 from fleet.operations.secret_file import secret_file
 from fleet.operations.units import unit_current, unit_known
 from fleet.render import render
@@ -21,8 +22,21 @@ RESET_UNIT = "/etc/systemd/system/stoker-reset@.service"
 WEBHOOK = "/etc/stoker/secrets/webhook"
 POLKIT = "/etc/polkit-1/rules.d/50-stoker.rules"
 # In the order in which the agent makes the digest of what it was started with.
-FILES = ["/etc/stoker/host.json", UNIT, "/opt/stoker/venv/stamp"]
+SPEC = "/etc/stoker/host.json"
+FILES = [SPEC, UNIT, "/opt/stoker/venv/stamp"]
+PROGRAMS = ("stokerctl", "stoker-release", "stoker-weights")
 MARGIN = 60  # seconds that a runner has beyond the engine's own stop
+
+
+@deploy("agent")
+def place(spec: HostSpec, found: Bare) -> None:
+    """Put the program and the spec in place; what runs goes on with the former ones."""
+    target = f"venvs/{program.stamp(found.python)}"
+    link(name="link /opt/stoker/venv", path="/opt/stoker/venv", target=target)
+    for command in host.loop(PROGRAMS):
+        path = f"/usr/local/bin/{command}"
+        link(name=f"link {path}", path=path, target=f"/opt/stoker/venv/bin/{command}")
+    file(name=f"place {SPEC}", path=SPEC, content=spec.dump().decode())
 
 
 @deploy("agent")
@@ -40,7 +54,7 @@ def apply(spec: HostSpec) -> None:
     else:
         absent(name=f"remove {RESET_UNIT}", path=RESET_UNIT)
     if spec.agent.webhook_secret_file:
-        secret = HiddenValue(Path(spec.agent.webhook_secret_file).read_text().strip())
+        secret = HiddenValue(control_files.text(spec.agent.webhook_secret_file).strip())
         secret_file(name=f"place {WEBHOOK}", path=WEBHOOK, content=secret)
     else:
         absent(name=f"remove {WEBHOOK}", path=WEBHOOK)

@@ -12,7 +12,6 @@ from fleet.operations.directories import directories
 from fleet.operations.file import file
 from fleet.operations.journald import PATH as JOURNALD
 from fleet.operations.journald import journald_current
-from fleet.operations.link import link
 from fleet.operations.needrestart import PATH as NEEDRESTART
 from fleet.operations.needrestart import needrestart_quiet
 from fleet.operations.packages import packages
@@ -49,22 +48,7 @@ def apply(spec: HostSpec, found: Bare) -> None:
     )
     directories(name="make directories", wanted=_directories(spec))
     _journal(spec)
-    program(name="lay the program in /opt/stoker/venv", python=found.python)
-    link(
-        name="link /usr/local/bin/stokerctl",
-        path="/usr/local/bin/stokerctl",
-        target="/opt/stoker/venv/bin/stokerctl",
-    )
-    link(
-        name="link /usr/local/bin/stoker-weights",
-        path="/usr/local/bin/stoker-weights",
-        target="/opt/stoker/venv/bin/stoker-weights",
-    )
-    file(
-        name="place /etc/stoker/host.json",
-        path="/etc/stoker/host.json",
-        content=spec.dump().decode(),
-    )
+    program(name="lay the program in /opt/stoker/venvs", python=found.python)
 
 
 def _journal(spec: HostSpec) -> None:
@@ -86,6 +70,7 @@ def _directories(spec: HostSpec) -> dict[str, tuple[str, str]]:
         "/etc/stoker/secrets": ("700", "root:root"),
         "/etc/systemd/journald.conf.d": ours,
         "/opt/stoker": ours,
+        "/opt/stoker/releases": ours,
         "/opt/stoker/venvs": ours,
         "/var/lib/stoker": shared,
         "/var/lib/stoker/agent": ("755", "stoker:stoker"),

@@ -35,7 +35,7 @@ def apply(spec: HostSpec, found: Bare) -> None:
     decision = verdict.of(spec, found)
     if decision.recipe:
         _install(decision.recipe)
-    for batch in host.loop(_batches()):
+    for batch in host.loop(_batches(spec)):
         if host.name in batch and decision.recipe:
             driver_moved(
                 name=f"roll {', '.join(batch)}",
@@ -84,10 +84,9 @@ def _fabric(found: Bare, recipe: Recipe) -> None:
     fabric_up(name="run what joins the GPUs", recipe=recipe)
 
 
-def _batches() -> list[list[str]]:
-    return rollout.batches(
-        {
-            name: {engine.model for engine in other.engines.values()}
-            for name, other in specs.of_inventory(host.inventory).items()
-        }
-    )
+def _batches(spec: HostSpec) -> list[list[str]]:
+    serves = {
+        name: {engine.model for engine in other.engines.values()}
+        for name, other in specs.of_inventory(host.inventory).items()
+    }
+    return rollout.batches(serves, serves, spec.rollout.batch)

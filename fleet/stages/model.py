@@ -9,11 +9,12 @@ from agent.errors import SpecError
 from agent.spec import EngineSpec, HostSpec
 from agent.weights import lock
 from agent.weights.lock import Locked
-from fleet import control_files, takeover
+from fleet import control_files, program, takeover
 from fleet.disruption import Disruption
 from fleet.errors import RefusedError
 from fleet.facts.bare import Bare
 from fleet.models import locked
+from fleet.operations.directories import directories
 from fleet.operations.file import file
 from fleet.operations.units import unit_known
 from fleet.operations.weights import weights
@@ -21,22 +22,28 @@ from fleet.render import render
 
 DISRUPTION = Disruption.NONE
 UNIT = "/etc/systemd/system/stoker-weights@.service"
-LOCK = f"/etc/stoker/{lock.NAME}"
+# What the host is going to be: the agent and the engines still go by /etc/stoker/host.json.
+COMING = "/etc/stoker/coming"
+SPEC = f"{COMING}/host.json"
+LOCK = f"{COMING}/{lock.NAME}"
 
 
 @deploy("model")
 def apply(spec: HostSpec, found: Bare) -> None:
-    """Fetch what is missing."""
+    """Fetch what is missing, by the program and the spec of the release that comes."""
     try:
         entries = locked.of(spec)
     except SpecError as error:
         raise RefusedError([f"{spec.name}: {error}"]) from error
+    python = f"/opt/stoker/venvs/{program.stamp(found.python)}/bin/python"
     deadline = spec.model.download_deadline
     file(
         name=f"place {UNIT}",
         path=UNIT,
-        content=render("stoker-weights@.service", spec=spec),
+        content=render("stoker-weights@.service", spec=spec, python=python, etc=COMING),
     )
+    directories(name="make directories", wanted={COMING: ("755", "root:root")})
+    file(name=f"place {SPEC}", path=SPEC, content=spec.dump().decode())
     file(name=f"place {LOCK}", path=LOCK, content=lock.dump(entries))
     unit_known(name="read stoker-weights@.service", units=["stoker-weights@main.service"])
     token = HiddenValue(control_files.token(spec))
@@ -44,10 +51,12 @@ def apply(spec: HostSpec, found: Bare) -> None:
         weights(
             name=f"fetch the weights of {name}: {engine.model}",
             engine=name,
+            python=python,
             places=places(spec.model.root, engine, entries),
             code=engine.trust_remote_code,
             token=token,
             caches=takeover.caches(spec, found),
+            etc=COMING,
             _timeout=int(deadline) + 60,
         )
 

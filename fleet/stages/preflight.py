@@ -18,7 +18,7 @@ from pyinfra.context import ctx_host
 
 from agent.engine_spec import folder
 from agent.spec import EngineSpec, HostSpec
-from fleet import control_files, docker_fitness, fitness, hub_access, specs
+from fleet import control_files, docker_fitness, fitness, guard, hub_access, locking, specs
 from fleet.disruption import Disruption
 from fleet.errors import RefusedError
 from fleet.facts.bare import Bare, BareHost
@@ -41,6 +41,8 @@ def apply(host: Host) -> Bare:
     wanted = {host.name for host in state.inventory if state.is_host_in_limit(host)}
     if wrong := [f"{name}: {s}" for name in problems.keys() & wanted for s in problems[name]]:
         raise RefusedError(wrong)
+    if reason := guard.executing():
+        locking.take(state, reason)
     return found[host.name]
 
 

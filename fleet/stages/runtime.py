@@ -89,6 +89,14 @@ def _gpus(spec: HostSpec, distribution: Distribution) -> None:
         version=version,
     )
     unit_known(name=f"read {CDI}", units=[CDI], drop_in=CDI_DROP_IN)
+    cdi_fresh(name="write the CDI specification")
+
+
+@deploy("runtime")
+def split(spec: HostSpec) -> None:
+    """Split GPUs as declared, by the node's own program, which must be in place."""
+    if not spec.driver.gpu_count:
+        return
     if spec.driver.mig:
         file(
             name=f"place {SYSTEMD}/{MIG}",
@@ -99,4 +107,3 @@ def _gpus(spec: HostSpec, distribution: Distribution) -> None:
         mig_current(name="split GPUs as driver_mig says")
     else:
         mig_gone(name=f"remove {SYSTEMD}/{MIG}")
-    cdi_fresh(name="write the CDI specification")

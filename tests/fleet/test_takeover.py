@@ -187,10 +187,11 @@ def test_caches_are_used_before_anything_is_fetched() -> None:
     use, fetch = commands(
         host,
         lambda: weights._inner(
-            "main", {"/w": ""}, code=False, token=token, caches=["/root/my data"]
+            "main", "/p", {"/w": ""}, code=False, token=token, caches=["/root/my data"], etc="/e"
         ),
     )
-    assert use.get_raw_value().startswith("/usr/local/bin/stoker-weights use main '/root/my data'")
+    wanted = "/p -m agent.weights.command use --etc /e main '/root/my data'"
+    assert use.get_raw_value().startswith(wanted)
     assert isinstance(use, Told)
     assert "systemctl start" in fetch.get_raw_value()
 

@@ -54,7 +54,10 @@ def fetch_command() -> StringCommand:
     """The command of the operation, for weights that are not complete."""
     host = FakeHost({WeightsComplete: False})
     token = HiddenValue(TOKEN)
-    [command] = commands(host, lambda: weights._inner("main", {"/w": ""}, code=False, token=token))
+    wanted = {"/w": ""}
+    [command] = commands(
+        host, lambda: weights._inner("main", "/p", wanted, code=False, token=token)
+    )
     return command
 
 
@@ -69,7 +72,10 @@ def test_complete_weights_need_no_token() -> None:
     host = FakeHost({WeightsComplete: True})
     wanted = {"/w": ""}
     assert (
-        commands(host, lambda: weights._inner("main", wanted, code=False, token=HiddenValue("t")))
+        commands(
+            host,
+            lambda: weights._inner("main", "/p", wanted, code=False, token=HiddenValue("t")),
+        )
         == []
     )
 
@@ -180,9 +186,10 @@ def test_the_node_is_looked_at_with_its_own_program(
     mtime = (directory / "model.safetensors").stat().st_mtime_ns
     entry = msgspec.structs.replace(made.files["model.safetensors"], mtime=mtime)
     manifest.save(directory, msgspec.structs.replace(made, files={"model.safetensors": entry}))
-    command = WeightsComplete().command({str(directory): lock}, code=False).get_raw_value()
+    places = {str(directory): lock}
+    command = WeightsComplete().command(sys.executable, places, code=False).get_raw_value()
     done = subprocess.run(
-        ["/bin/sh", "-c", command.replace("/opt/stoker/venv/bin/python", sys.executable)],
+        ["/bin/sh", "-c", command],
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert WeightsComplete().process(done.stdout.splitlines()) is complete

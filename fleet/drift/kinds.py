@@ -1,0 +1,53 @@
+"""What putting a drift right would cost: the kind of each operation. Pure.
+
+To classify an operation that is new: a line in the table of its stage, if the stage's own kind is
+not the right one.
+"""
+
+from enum import StrEnum
+from fnmatch import fnmatchcase
+
+
+class Kind(StrEnum):
+    """SAFE: traffic notices nothing. DISRUPTIVE: engines restart. NEVER: a person does it."""
+
+    SAFE = "safe"
+    DISRUPTIVE = "disruptive"
+    NEVER = "never"
+
+
+# A stage's own kind. What may cut off the operator, or move a driver, is for a person.
+STAGES = {
+    "base": Kind.SAFE,
+    "firewall": Kind.NEVER,
+    "driver": Kind.NEVER,
+    "runtime": Kind.SAFE,
+    "model": Kind.SAFE,
+    "gateway": Kind.SAFE,
+    "agent": Kind.SAFE,
+    "engine": Kind.DISRUPTIVE,
+    "drift": Kind.SAFE,
+    "release": Kind.SAFE,
+    "rollout": Kind.SAFE,
+}
+# Where an operation differs from its stage: patterns of names, the first that fits.
+OPERATIONS: tuple[tuple[str, str, Kind], ...] = (
+    ("driver", "run nvidia-persistenced", Kind.SAFE),
+    ("driver", "place *", Kind.SAFE),
+    ("runtime", "merge /etc/docker/daemon.json", Kind.DISRUPTIVE),
+    ("runtime", "run Docker with this", Kind.DISRUPTIVE),
+    ("runtime", "install *", Kind.NEVER),
+    ("runtime", "remove *", Kind.NEVER),
+)
+# A package that is there and only lost its hold: nothing is installed by holding it again.
+HOLD = "apt-mark hold"
+
+
+def kind(stage: str, name: str, first: str | None) -> Kind:
+    """Return the kind of an operation, given the first command that it would send."""
+    if first is not None and HOLD in first and "install" not in first:
+        return Kind.SAFE
+    for of_stage, pattern, found in OPERATIONS:
+        if stage == of_stage and fnmatchcase(name, pattern):
+            return found
+    return STAGES.get(stage, Kind.NEVER)

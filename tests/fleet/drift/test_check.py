@@ -1,0 +1,91 @@
+"""A check against a deploy that is only a list: what is run, and what is told."""
+
+from collections.abc import Collection
+
+import pytest
+
+from agent.errors import SourceError
+from agent.spec import DriftSpec
+from fleet.drift.check import check
+from fleet.drift.deployed import Asked
+from fleet.drift.policy import Standing
+from fleet.drift.report import Report
+
+HOLD = "apt-mark hold docker-ce"
+
+
+class FakeDeploy:
+    """Operations as (stage, name, first command or None); `broken` fail when they are run."""
+
+    def __init__(self, *operations: tuple[str, str, str | None], broken: str = "") -> None:
+        self.operations, self.broken = operations, broken
+        self.ran: list[str] = []
+
+    def ask(self) -> tuple[Asked, ...]:
+        return tuple(
+            Asked(key=f"k{number}", stage=stage, name=name, first=first)
+            for number, (stage, name, first) in enumerate(self.operations)
+        )
+
+    def run(self, keys: Collection[str]) -> dict[str, str]:
+        chosen = [(f"k{n}", name) for n, (_, name, _) in enumerate(self.operations)]
+        self.ran = [name for key, name in chosen if key in keys]
+        return {key: "no space left" for key, name in chosen if key in keys and name == self.broken}
+
+
+def findings(fake: FakeDeploy, **settings: object) -> list[tuple[str, bool]]:
+    spec = DriftSpec(**settings)  # type: ignore[arg-type]
+    return [(one.operation, not one.left) for one in check(fake, spec, Standing(), 0.0)]
+
+
+def test_a_converged_node_is_only_asked() -> None:
+    fake = FakeDeploy(("base", "a", None), ("engine", "b", None))
+    assert findings(fake) == []
+    assert fake.ran == []
+
+
+def test_a_reload_that_follows_a_correction_is_made_with_it() -> None:
+    fake = FakeDeploy(
+        ("gateway", "place conf", "cat >conf"),
+        ("gateway", "run nginx with this", None),
+        ("runtime", "install and hold docker-ce", None),
+        ("runtime", "run Docker with this", None),
+        ("engine", "run the engines", None),
+    )
+    assert findings(fake) == [("place conf", True)]
+    assert fake.ran == ["place conf", "run nginx with this"]
+
+
+def test_a_lost_hold_is_put_back_but_nothing_is_installed() -> None:
+    fake = FakeDeploy(
+        ("runtime", "install and hold docker-ce", HOLD),
+        ("driver", "install and hold nvidia", "apt-get install nvidia"),
+    )
+    assert findings(fake) == [
+        ("install and hold docker-ce", True),
+        ("install and hold nvidia", False),
+    ]
+    assert fake.ran == ["install and hold docker-ce"]
+
+
+def test_report_only_runs_nothing() -> None:
+    fake = FakeDeploy(("gateway", "place conf", "cat"))
+    assert findings(fake, mode="report") == [("place conf", False)]
+    assert fake.ran == []
+
+
+def test_a_correction_that_fails_is_told_with_its_last_words() -> None:
+    fake = FakeDeploy(("gateway", "place conf", "cat"), broken="place conf")
+    [one] = check(fake, DriftSpec(), Standing(), 0.0)
+    assert one.left == "putting it right failed: no space left"
+    assert Report(at=0, release="r", findings=(one,)).code == 2
+
+
+def test_not_being_able_to_look_is_no_drift() -> None:
+    class Blind(FakeDeploy):
+        def ask(self) -> tuple[Asked, ...]:
+            raise SourceError("no answer")
+
+    with pytest.raises(SourceError):
+        check(Blind(), DriftSpec(), Standing(), 0.0)
+    assert Report(at=0, release="r", problem="no answer").code == 1
