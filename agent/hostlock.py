@@ -1,7 +1,8 @@
 """The lock of a host: one act at a time on what we manage, whoever it comes from.
 
-    python3 - take|beat|leave|steal|show PATH [JSON]
+    python3 - take|beat|leave|steal|show PATH [HOLDER [LINE]]
 
+LINE, if the verb is done, is added to the log of deploys beside the lock. Both are JSON.
 A deploy sends this very file to hosts where nothing of ours is installed yet, so it uses nothing
 but Python's own library. Who does not beat for `TTL` seconds has lost it. Times are the host's.
 Exit codes: 0 done · 75 somebody else has it (what is told then is the holder).
@@ -20,6 +21,9 @@ from typing import Any
 PATH = "/var/lib/stoker/lock.json"
 TTL = 120.0  # seconds
 BUSY = 75  # sysexits.h: EX_TEMPFAIL
+LOG = "deploys.jsonl"
+FULL = 5_000_000  # bytes; then it is kept as `.1`, and a fresh one is begun
+CURRENT = "/opt/stoker/releases/current"
 
 Holder = dict[str, Any]
 
@@ -77,6 +81,20 @@ def _write(path: Path, holder: Holder | None) -> None:
     new.replace(path)
 
 
+def note(path: Path, line: dict[str, Any], now: float) -> None:
+    """Add a line to the log beside the lock, with the time and the release that is current."""
+    release = ""
+    with contextlib.suppress(OSError):
+        release = Path(CURRENT).readlink().name
+    whole = {"at": round(now, 3), **line, "current": release}
+    log = path.with_name(LOG)
+    with log.open("a") as file:
+        file.write(json.dumps(whole, separators=(",", ":")) + "\n")
+        full = file.tell() >= FULL
+    if full:
+        log.replace(log.with_name(f"{LOG}.1"))
+
+
 @contextlib.contextmanager
 def _alone(guard: Path) -> Iterator[None]:
     with guard.open("a") as file:
@@ -88,6 +106,11 @@ def main(arguments: list[str]) -> int:
     """Run one verb; print the holder, if there is one, as JSON without its token."""
     verb, path, *rest = arguments
     found, code = act(Path(path), verb, json.loads(rest[0]) if rest else {}, time.time())
+    if code == 0 and rest[1:]:
+        try:
+            note(Path(path), json.loads(rest[1]), time.time())
+        except OSError as error:  # a full disk must not keep anybody from the host
+            print(f"cannot write {LOG}: {error}", file=sys.stderr)
     if found is not None:
         print(json.dumps({key: value for key, value in found.items() if key != "token"}))
     return code

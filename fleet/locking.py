@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock
+from typing import Protocol
 from weakref import WeakKeyDictionary
 
 import gevent
@@ -24,9 +25,10 @@ from pyinfra.api.state import State
 from pyinfra.context import ctx_host
 
 from agent import hostlock
-from fleet import holder
+from fleet import holder, inventory_lock
 from fleet.errors import RefusedError
 from fleet.holder import Holder
+from fleet.release import given
 
 AT_ONCE = 40
 BEAT = hostlock.TTL / 4  # seconds
@@ -37,6 +39,23 @@ VARIABLE = "STOKER_LOCK"
 
 _guard = Lock()
 _held: WeakKeyDictionary[State, Holder] = WeakKeyDictionary()
+_lost: WeakKeyDictionary[State, str] = WeakKeyDictionary()
+Line = dict[str, object]
+
+
+class Log(Protocol):
+    """What each host writes down of the run: when the lock is taken, and when it is given back."""
+
+    def began(self, host: Host) -> Line:
+        """Return the line at the beginning."""
+
+    def ended(self, host: Host) -> Line:
+        """Return the line at the end."""
+
+
+def lost(state: State) -> str:
+    """Return who has taken a host away from this run; empty while all are ours."""
+    return _lost.get(state, "")
 
 
 def token(state: State) -> str:
@@ -44,34 +63,49 @@ def token(state: State) -> str:
     return _held[state].token if state in _held else ""
 
 
-def take(state: State, reason: str) -> None:
+def take(state: State, reason: str, log: Log | None = None) -> None:
     """Lock every host of the run, once; raise `RefusedError` with who has one, and lock none."""
     with _guard:  # the first host takes them for all
         if state in _held or os.environ.get(VARIABLE):
             return
-        _held[state] = _take_all(state, reason)
+        _held[state] = _take_all(state, reason, log)
 
 
-def _take_all(state: State, reason: str) -> Holder:
+def _take_all(state: State, reason: str, log: Log | None) -> Holder:
     hosts = [host for host in state.activated_hosts if state.is_host_in_limit(host)]
     mine = holder.me(reason)
-    asked = list(zip(hosts, Pool(AT_ONCE).map(lambda host: _take(host, mine), hosts), strict=True))
+    _take_inventory(state, mine)
+    lines = {host: log.began(host) if log else None for host in hosts}
+    asked = list(
+        zip(hosts, Pool(AT_ONCE).map(lambda host: _take(host, mine, lines[host]), hosts), strict=True)
+    )
     if refused := sorted(f"{host.name}: {problem}" for host, problem in asked if problem):
         Pool(AT_ONCE).map(lambda host: tell(host, "leave", mine), hosts)
+        inventory_lock.leave(mine)
         raise RefusedError(refused)
-    beating = gevent.spawn(_beat, hosts, mine)
+    beating = gevent.spawn(_beat, state, hosts, mine)
     for host in hosts:
-        _leave_with(host, mine, beating)
+        _leave_with(host, mine, beating, log)
     return mine
 
 
-def _take(host: Host, mine: Holder) -> str | None:
+def _take_inventory(state: State, mine: Holder) -> None:
+    if given.release() is not None:  # a node, whose release nobody writes to
+        return
+    if others := inventory_lock.take({inventory_lock.key(one) for one in state.inventory}, mine):
+        said = others[0].sentence(time.time())
+        raise RefusedError(
+            [f"the inventory: {said}; wait for the end, or `stoker lock steal INVENTORY --reason …`"]
+        )
+
+
+def _take(host: Host, mine: Holder, line: Line | None) -> str | None:
     """Return why the host cannot be had; None when it is ours."""
-    found, code = tell(host, "take", mine)
+    found, code = tell(host, "take", mine, line)
     if code == 0:
         return None
     if found is not None and found.ended:
-        found, code = tell(host, "steal", mine)
+        found, code = tell(host, "steal", mine, line)
     if code == 0:
         return None
     if found is None:
@@ -82,10 +116,13 @@ def _take(host: Host, mine: Holder) -> str | None:
     )
 
 
-def tell(host: Host, verb: str, mine: Holder | None = None) -> tuple[Holder | None, int]:
-    """Ask a host's lock; return its holder and the exit code."""
+def tell(
+    host: Host, verb: str, mine: Holder | None = None, line: Line | None = None
+) -> tuple[Holder | None, int]:
+    """Ask a host's lock; return its holder and the exit code. `line` is for its log of deploys."""
     wanted = json.dumps(msgspec.to_builtins(mine)) if mine is not None else "{}"
-    command = StringCommand("python3 -", verb, hostlock.PATH, QuoteString(wanted))
+    words = [QuoteString(one) for one in (wanted, *([json.dumps(line)] if line else []))]
+    command = StringCommand("python3 -", verb, hostlock.PATH, *words)
     with ctx_host.use(host):
         given, _ = pop_global_arguments(host.state, host, {})
         known = dict(given).items()
@@ -102,15 +139,19 @@ def _holders(lines: list[str]) -> Iterator[Holder]:
             yield holder.decode(json.loads(line))
 
 
-def _beat(hosts: list[Host], mine: Holder) -> None:
+def _beat(state: State, hosts: list[Host], mine: Holder) -> None:
     while True:
         gevent.sleep(BEAT)
+        if given.release() is None:
+            inventory_lock.beat(mine)
         for host in hosts:
             with suppress(Exception):  # a host that reboots; if it stays away the operation says so
-                tell(host, "beat", mine)
+                other, code = tell(host, "beat", mine)
+                if code == hostlock.BUSY and other is not None:
+                    _lost[state] = f"{host.name} {other.sentence(time.time())}"
 
 
-def _leave_with(host: Host, mine: Holder, beating: gevent.Greenlet) -> None:
+def _leave_with(host: Host, mine: Holder, beating: gevent.Greenlet, log: Log | None) -> None:
     """Give the lock back before the connection is closed."""
     connector = host.connector
     disconnect = connector.disconnect
@@ -118,7 +159,9 @@ def _leave_with(host: Host, mine: Holder, beating: gevent.Greenlet) -> None:
     def leave() -> None:
         beating.kill(block=False)
         with suppress(Exception):  # then it expires
-            tell(host, "leave", mine)
+            tell(host, "leave", mine, log.ended(host) if log else None)
+        if given.release() is None:
+            inventory_lock.leave(mine)
         disconnect()
 
     connector.disconnect = leave  # type: ignore[method-assign]
