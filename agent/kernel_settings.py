@@ -102,7 +102,18 @@ def _reserved(given: str | None, taken: frozenset[int], before: str | None) -> s
         return ""
     low, high = map(int, given.split())
     ours = {port for port in taken if low <= port <= high}
-    return ",".join(map(str, sorted(ours | ports(before or "")))) if ours else ""
+    return _written(ours | ports(before or "")) if ours else ""
+
+
+def _written(numbers: set[int]) -> str:
+    """Write ports as the kernel shows them, neighbours as one range: `8080,9750-9751`."""
+    runs: list[tuple[int, int]] = []
+    for number in sorted(numbers):
+        if runs and runs[-1][1] == number - 1:
+            runs[-1] = (runs[-1][0], number)
+        else:
+            runs.append((number, number))
+    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)
 
 
 def faults(own: Mapping[str, str | None]) -> Iterator[str]:

@@ -7,6 +7,10 @@ from msgspec import Struct
 WRONG, BUSY, OURS = "invalid_request_error", "rate_limit_error", "server_error"
 
 
+# Also: a Transfer-Encoding or an HTTP version that nginx does not know, plain HTTP on port 443.
+STRANGE = (400, 411, 412, 416, 495, 496, 497, 501, 505)
+
+
 class Refusal(Struct, frozen=True):
     """One answer: nginx's location for it, and which of nginx's own `statuses` lead there.
 
@@ -38,9 +42,7 @@ def refusals(max_body_mib: int, server_name: str, models: Iterable[str]) -> tupl
     often = "Too many requests with this key or from this address."
     return (
         Refusal("@unauthorized", 401, (), WRONG, "invalid_api_key", keys),
-        Refusal(
-            "/_stoker/bad_request", 400, (400, 495, 496, 497), WRONG, "bad_request", _UNREADABLE
-        ),
+        Refusal("/_stoker/bad_request", 400, STRANGE, WRONG, "bad_request", _UNREADABLE),
         Refusal("/_stoker/headers", 431, (494,), WRONG, "headers_too_large", _HEADERS),
         Refusal(
             "/_stoker/address", 414, (414,), WRONG, "address_too_long", "The address is too long."
@@ -52,7 +54,8 @@ def refusals(max_body_mib: int, server_name: str, models: Iterable[str]) -> tupl
         Refusal("@too_large", 413, (413,), WRONG, "request_too_large", body),
         Refusal("@throttled", 429, (429,), BUSY, "rate_limit_exceeded", often),
         Refusal("@closed", 503, (503,), OURS, "engine_not_serving", _CLOSED),
-        Refusal("@unavailable", 503, (500, 502), OURS, "engine_unavailable", _UNAVAILABLE),
+        Refusal("@unavailable", 503, (502,), OURS, "engine_unavailable", _UNAVAILABLE),
+        Refusal("@failed", 500, (500,), OURS, "gateway_failed", _FAILED),
         Refusal("@late", 504, (504,), OURS, "engine_timeout", _LATE),
     )
 
@@ -62,4 +65,5 @@ _HEADERS = "The headers of the request are too large."
 _METHOD = "This address does not take that method."
 _CLOSED = "The engine is not taking new requests now."
 _UNAVAILABLE = "The engine did not answer."
+_FAILED = "The gateway failed; its error log says why."
 _LATE = "The engine did not answer in time."

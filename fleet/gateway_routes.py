@@ -24,12 +24,12 @@ class Route(Struct, frozen=True):
     kinds: tuple[str, ...] = ALL
 
 
-# The allow-list: what every engine has in OpenAI's form. What is not here is 404, above all
-#   /v1/load_lora_adapter, /v1/unload_lora_adapter                     (vLLM), /update_weights_from_disk,
-#   /release_memory_occupation, /flush_cache, /pause_generation      (SGLang): change the engine
-#   /metrics, /health, /load, /info, /get_model_info, /server_info: the agent's to read
-#   /generate, /generate_stream, /invocations, /vertex, /tokenize: not OpenAI's, not counted here
-#   /v1/embeddings, /v1/responses, /v1/messages: TGI has none of them; the others only for some models
+# The allow-list: what every engine has in OpenAI's form. What is not here is 404, above all what
+# - changes the engine: /v1/load_lora_adapter, /v1/unload_lora_adapter (vLLM), /flush_cache,
+#   /update_weights_from_disk, /release_memory_occupation, /pause_generation (SGLang);
+# - is the agent's to read: /metrics, /health, /load, /info, /get_model_info, /server_info;
+# - generates past OpenAI's form: /generate, /generate_stream, /invocations, /vertex, /tokenize;
+# - not all have, or only for some models: /v1/embeddings, /v1/responses, /v1/messages (not TGI).
 ROUTES = (
     Route("/v1/chat/completions", "chat", ("POST",)),
     Route("/v1/completions", "completions", ("POST",)),
@@ -111,17 +111,17 @@ def listings(engines: Mapping[str, EngineSpec]) -> Iterator[Listing]:
     pools = served.pools(engines)
     only = pools[0] if len(pools) == 1 else None
     text = json.dumps({"object": "list", "data": told(only)}) if only else ""
-    yield Listing(MODELS.path, "@models", MODELS, place(only) if only else None, text)
+    yield Listing(MODELS.path, "models", MODELS, place(only) if only else None, text)
     for pool in pools:
         for number, about in enumerate(told(pool)):
             path = f"{MODELS.path}/{about['id']}"
-            at = f"@model-{pool.name}-{number}"
+            at = f"model-{pool.name}-{number}"
             yield Listing(path, at, MODELS, place(pool), json.dumps(about))
     for name, engine in engines.items():
         alone = Place("", "", (), (name,))
         own = told(served.pools({name: engine})[0])
         text = json.dumps({"object": "list", "data": own})
-        yield Listing(f"/{name}{MODELS.path}", f"@models-{name}", MODELS, alone, text)
+        yield Listing(f"/{name}{MODELS.path}", f"models-{name}", MODELS, alone, text)
 
 
 def told(pool: Pool) -> list[dict[str, object]]:

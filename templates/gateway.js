@@ -71,7 +71,7 @@ function refuse(r, status, code, message) {
 // as the answer streams, and gives up where a tool's schema is nested deeper than 32. What is
 // between two marks is skipped by nginx itself, so that a picture of megabytes costs nothing.
 function model(body) {
-    if (!body) {
+    if (!body || !body.length) {
         return undefined;
     }
     let at = blank(body, 0);

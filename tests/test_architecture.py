@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent.checks import CHECKS
+from agent.doctor.examinations import EXAMINATIONS
 from agent.engines import ENGINES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -43,15 +44,23 @@ PURE = [
     *(str(p.relative_to(ROOT)) for p in sorted((ROOT / "agent/planner").glob("*.py"))),
     "agent/flat.py",
     "agent/rules.py",
+    "agent/networks.py",
+    "agent/kernel_settings.py",
+    "agent/doctor/finding.py",
+    "agent/doctor/secrets.py",
+    "agent/doctor/text.py",
+    *(str(p.relative_to(ROOT)) for p in sorted((ROOT / "agent/doctor/examinations").glob("*.py"))),
     "agent/snapshot.py",
     "agent/show.py",
     "agent/runner/course.py",
+    "agent/runner/network.py",
     "fleet/applying.py",
     "fleet/rollout.py",
     "fleet/gateway.py",
     "agent/mig/layout.py",
     "fleet/docker_fitness.py",
     "fleet/fitness.py",
+    "fleet/firewall.py",
     *(str(p.relative_to(ROOT)) for p in sorted((ROOT / "fleet/driver").glob("*.py"))),
     "fleet/keys.py",
     "fleet/takeover.py",
@@ -99,6 +108,11 @@ def test_every_check_is_registered() -> None:
     files = {p.stem for p in (ROOT / "agent/checks").glob("[a-z]*.py")}
     assert files >= NO_CHECKS
     assert {check.name for check in CHECKS} == files - NO_CHECKS
+
+
+def test_every_examination_is_registered() -> None:
+    files = {p.stem for p in (ROOT / "agent/doctor/examinations").glob("[a-z]*.py")}
+    assert {type(one).__module__.rpartition(".")[2] for one in EXAMINATIONS} == files
 
 
 def test_every_engine_is_registered() -> None:

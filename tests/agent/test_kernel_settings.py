@@ -52,7 +52,14 @@ def test_the_range_of_ports_is_widened_and_never_narrowed() -> None:
 def test_ports_of_ours_are_kept_out_of_the_range_beside_those_of_others() -> None:
     assert RESERVED not in host().now
     made = host(taken=frozenset({8080, 30000}), net__ipv4__ip_local_reserved_ports="20000-20001")
-    assert made.now[RESERVED] == "20000,20001,30000"
+    assert made.now[RESERVED] == "20000-20001,30000"
+
+
+def test_ports_are_written_as_the_kernel_shows_them() -> None:
+    taken = frozenset({20001, 20000, 20002, 30000})
+    made = host(taken=taken)
+    assert made.now[RESERVED] == "20000-20002,30000"
+    assert host(taken=taken, net__ipv4__ip_local_reserved_ports=made.now[RESERVED]) == made
 
 
 def test_numa_balancing_matters_with_two_sockets_only() -> None:

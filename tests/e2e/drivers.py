@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from http.client import HTTPException
 from typing import Any, Self
 
 import msgspec
@@ -51,7 +52,7 @@ class DriverNode(Node):
         """Return the phase of its engine; empty where nobody answers."""
         try:
             return str(self.state()["phase"])
-        except (OSError, ValueError):
+        except (OSError, ValueError, HTTPException):
             return ""
 
 

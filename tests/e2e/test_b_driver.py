@@ -108,9 +108,10 @@ def test_a_half_upgraded_driver_is_told_and_put_right_by_a_reboot_if_that_is_all
     world: DriverWorld, new: DriverNode, old: DriverNode
 ) -> None:
     """The library is newer than the module: what runs goes on, what starts next would fail."""
+    world.publish(*VERSIONS, LATER)
     boots = [node.boot() for node in world.nodes]
     new.shell(
-        f"cd /tmp && apt-get download -q libnvidia-ml1={LATER} && "
+        f"cd /tmp && apt-get -q update && apt-get download -q libnvidia-ml1={LATER} && "
         "dpkg --force-depends -i libnvidia-ml1_*.deb"
     )
     assert "version mismatch" in new.smi("driver_version")

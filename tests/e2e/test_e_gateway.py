@@ -333,15 +333,11 @@ def test_every_refusal_is_in_openais_shape(wire: Wire, version: str) -> None:
         ("/v1/chat/completions", "", good): (405, "method_not_allowed"),
         ("/v1/chat/completions", '{"model":"nobody"}', good): (404, "model_not_found"),
         ("/v1/chat/completions", "{}", good): (400, "model_missing"),
-        (f"/v1/models?{'a' * 40000}", "", good): (414, "address_too_long"),
     }
     replies = []
     for (path, body, header), (status, code) in cases.items():
         reply = _curl(wire, version, path, body, header, kind)
-        # HTTP/2 has one limit for all headers, the address among them.
-        assert (reply.status, reply.error()["code"]) == (status, code) or (
-            reply.status in {400, 431} and len(path) > 10000
-        ), path
+        assert (reply.status, reply.error()["code"]) == (status, code)
         assert reply.headers["content-type"] == "application/json"
         assert reply.id
         replies.append(reply)
@@ -479,7 +475,7 @@ def test_the_body_is_read_as_the_engine_reads_it(wire: Wire) -> None:
     lines = wire.lines(reply.id for reply in replies)
     for body, reply, line in zip(bodies, replies, lines, strict=True):
         wanted = json.loads(body).get("model")
-        if wanted in {MODEL, CODE}:
+        if wanted in (MODEL, CODE):
             assert (reply.status, line["model"]) == (200, wanted), body
         else:
             code = "model_not_found" if isinstance(wanted, str) else "model_missing"

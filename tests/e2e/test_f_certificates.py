@@ -173,7 +173,11 @@ def test_acme(certified: Certified) -> None:
     trust = "REQUESTS_CA_BUNDLE=/etc/stoker/acme-ca.pem"
     assert trust in certified.node.shell("systemctl show -p Environment certbot.service")
     certified.node.shell(f"{trust} {RENEW}")
-    assert certified.served(server.root())["serialNumber"] != first["serialNumber"]
+    wait_for(
+        "the new certificate",
+        lambda: certified.served(server.root())["serialNumber"] != first["serialNumber"],
+        10,
+    )
     stream.ends_whole(300)
     assert certified.node.shell("systemctl is-active certbot.timer") == "active"
 

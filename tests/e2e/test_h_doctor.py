@@ -48,7 +48,8 @@ SHELL = (
     Plant("holds", "docker-ce: not held", "apt-mark hold docker-ce",
           "apt-mark unhold docker-ce", "apt-mark hold docker-ce"),
     Plant("unattended_upgrades", "may move", "52stoker",
-          "mv /etc/apt/apt.conf.d/52stoker /root/", "mv /root/52stoker /etc/apt/apt.conf.d/"),
+          "apt-get -qqy install unattended-upgrades >&2 && mv /etc/apt/apt.conf.d/52stoker /root/",
+          "mv /root/52stoker /etc/apt/apt.conf.d/; apt-get -qqy purge unattended-upgrades >&2"),
     Plant("secret_files", "gateway-keys.conf is readable by others (mode 644)", "chmod 600",
           "chmod 644 /etc/stoker/secrets/gateway-keys.conf",
           "chmod 600 /etc/stoker/secrets/gateway-keys.conf"),
@@ -68,6 +69,8 @@ SHELL = (
           "uri=$(sed -n 's/^URIs: //p' /etc/apt/sources.list.d/stoker-docker.sources); "
           "echo deb $uri trixie stable >/etc/apt/sources.list.d/planted.list",
           "rm /etc/apt/sources.list.d/planted.list"),
+    Plant("firewall", "the firewall is not loaded", "systemctl restart stoker-firewall",
+          "nft delete table inet stoker", "systemctl restart stoker-firewall"),
     Plant("engine_ports", "port 8080 of engine main listens on", "stokerctl restart main",
           "systemd-run -q --unit=planted-port python3 -m http.server 8080 --bind "
           "$(hostname -I | cut -d' ' -f1)",

@@ -18,7 +18,7 @@ DEFAULT = "/var/run/cdi/nvidia.yaml"
 
 
 class CdiReading(msgspec.Struct, frozen=True, kw_only=True):
-    """`missing`: UUIDs of GPUs that no specification names; `stale`: older than driver or toolkit."""
+    """`missing`: UUIDs that no specification names; `stale`: older than driver or toolkit."""
 
     paths: tuple[str, ...] = ()
     stale: bool = False

@@ -206,7 +206,7 @@ def test_a_container_has_the_kernel_of_another() -> None:
 def test_mounts_on_which_no_program_may_run() -> None:
     node = kernel()
     node.files["/proc/self/mounts"] += "tmpfs /dev/shm tmpfs rw,noexec 0 0\n"
-    assert told(found(Kernel(), node, SPEC))[0].startswith("warning: /dev/shm is mounted noexec")
+    assert told(found(Kernel(), node, SPEC))[0].startswith("warning: /dev/shm: mounted noexec")
     node.files["/proc/self/mounts"] += "/dev/sdb /var ext4 rw,noexec 0 0\n"
     said = told(found(Kernel(), node, SPEC))
     assert said[0].startswith("fault: /var/lib/docker is mounted noexec")
