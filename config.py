@@ -3,6 +3,7 @@
 from pyinfra import config
 
 from fleet import guard, ssh_tuning
+from fleet.run import begin
 
 config.REQUIRE_PYINFRA_VERSION = "~=3.10.0"
 config.FAIL_PERCENT = 0  # the first host that fails stops the run: the others stay as they are
@@ -11,3 +12,5 @@ ssh_tuning.quiet()
 guard.remember()
 guard.answer_questions()
 guard.refuse_empty_runs()
+guard.refuse_disorder()
+guard.at_end(begin.finish)

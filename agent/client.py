@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import socket
 from typing import TypeVar
 
 import msgspec
@@ -11,6 +10,7 @@ from agent.documents import Ack
 from agent.errors import StokerError
 from agent.model import EngineState, Verb
 from agent.snapshot import Snapshot
+from agent.unix_http import UnixConnection
 
 R = TypeVar("R", bound=msgspec.Struct)
 
@@ -44,7 +44,7 @@ class Agent:
         return _decode(self._call("POST", "/v1/ack", body), Ack)
 
     def _call(self, method: str, path: str, body: str | None = None) -> bytes:
-        connection = _Connection(self._path, self._timeout)
+        connection = UnixConnection(self._path, self._timeout)
         try:
             connection.request(method, path, body)
             answer = connection.getresponse()
@@ -61,17 +61,6 @@ class Agent:
         if answer.status >= 400:
             raise RefusedError(_error(content))
         return content
-
-
-class _Connection(http.client.HTTPConnection):
-    def __init__(self, path: str, timeout: float) -> None:
-        super().__init__("stoker", timeout=timeout)
-        self._unix_path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._unix_path)
 
 
 def _decode(content: bytes, kind: type[R]) -> R:

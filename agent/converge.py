@@ -9,6 +9,7 @@ import logging
 import signal
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -30,6 +31,9 @@ class Gates(Protocol):
     def set(self, engine: str, *, is_open: bool) -> None:
         """Let new requests in, or not; requests in flight are not touched."""
 
+    def expect(self, engine: str, seconds: int | None) -> None:
+        """Tell those who are not let in when to come again; None = not known."""
+
 
 class FileGates:
     """The real one: nginx looks for the file on every request, so no reload is needed."""
@@ -48,6 +52,17 @@ class FileGates:
         except OSError as error:
             raise ActionError(f"{gate}: {error}") from error
 
+    def expect(self, engine: str, seconds: int | None) -> None:
+        """See `Gates`. Of the files one is there, or none; a wrong word harms nobody for long."""
+        wanted = None if seconds is None else self._paths.comeback(engine, seconds)
+        for path in self._paths.gate(engine).parent.glob(f"{engine}.back-*"):
+            if path != wanted:
+                with suppress(OSError):
+                    path.unlink()
+        if wanted:
+            with suppress(OSError):
+                wanted.touch()
+
 
 class Converger:
     """One slow act at a time for each engine; while it lasts the engine is `busy`."""
@@ -56,6 +71,7 @@ class Converger:
         self._units, self._gates, self._deadline = units, gates, act_deadline
         self._acts: dict[str, asyncio.Task[None]] = {}
         self._queued: set[str] = set()
+        self._expected: dict[str, int | None] = {}
         self._retiring: set[asyncio.Task[None]] = set()
         self._ended: Counter[str] = Counter()
         self.stuck: dict[str, str] = {}  # gates that could not be moved, by engine, and why
@@ -71,6 +87,12 @@ class Converger:
     def gate(self, engine: str, state: EngineState) -> None:
         """Open or close the gate as the state wants."""
         self._set(engine, is_open=desired(state).gate_open)
+
+    def expect(self, engine: str, seconds: int | None) -> None:
+        """Tell clients when it is expected back, if it has changed."""
+        if self._expected.get(engine, -1) != seconds:
+            self._gates.expect(engine, seconds)
+            self._expected[engine] = seconds
 
     def start(self, engine: str, *, haste: bool = False) -> None:
         """Begin to (re)start the engine; after the act under way, of which one is enough.

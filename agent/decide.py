@@ -12,13 +12,14 @@ only a drain's deadline passes, whether we can look or not.
 obey    what requests and boots lead to
 budget  how often and how soon we may restart
 moves   the moves themselves
+comeback  how long its starts take
 """
 
 from collections.abc import Callable
 
 import msgspec
 
-from agent import moves, obey
+from agent import comeback, moves, obey
 from agent.budget import backoff_until, restarts_left, today
 from agent.model import (
     AGENT,
@@ -75,7 +76,8 @@ def _loading(state: EngineState, seen: Observed, policy: Policy, now: float) -> 
         return _restart(state, seen, state.reason, state.message, policy, now)
     if seen.answering and (seen.remedy is Remedy.NONE or not policy.act):
         message = "the engine answered a chat completion"
-        return Decision(state=moves.to(state, Phase.SERVING, "Answering", message, now))
+        fresh = moves.to(state, Phase.SERVING, "Answering", message, now)
+        return Decision(state=msgspec.structs.replace(fresh, took=comeback.took(state, now)))
     if state.goal is Goal.RESTART:  # wanted before, and waits out its backoff
         return _restart(state, seen, state.reason, state.message, policy, now)
     if now - max(state.since, state.last_start) > policy.startup_deadline:

@@ -5,11 +5,12 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
-from agent import publishing
+from agent import comeback, publishing
 from agent.audit import Audit
 from agent.casebook import Casebook
 from agent.converge import Converger
 from agent.decide import decide
+from agent.drift.view import DriftView
 from agent.errors import ActionError, NotSavedError
 from agent.memory import Memory
 from agent.model import (
@@ -50,11 +51,12 @@ class Loop:
         converger: Converger,
         published: Published,
         audit: Audit,
+        drift: Callable[[], DriftView] = DriftView,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._spec, self._about, self._memory, self._picture = spec, about, memory, picture
         self._casebook, self._remedies, self._converger = casebook, remedies, converger
-        self._published, self._audit, self._clock = published, audit, clock
+        self._published, self._audit, self._clock, self._drift = published, audit, clock, drift
         self._policies = {name: policy(spec, e) for name, e in spec.engines.items()}
         self._advice: dict[str, Remedy] = {}
         self._wake = asyncio.Event()
@@ -183,6 +185,9 @@ class Loop:
         """Decide and act; False when a start could not be remembered, and so was not done."""
         before = self._memory.state.engines[name]
         decision = decide(before, event, self._policies[name], self._clock())
+        states = {**self._memory.state.engines, name: decision.state}
+        back = comeback.expected(name, self._spec.engines, states, self._clock())
+        self._converger.expect(name, back)
         self._converger.gate(name, decision.state)
         self._memory.put(name, decision.state)
         # Saved first: a start that was carried out but forgotten would escape the budget.
@@ -236,6 +241,7 @@ class Loop:
                 advice=self._advice,
                 steps=self._remedies.steps,
                 stuck=self._converger.stuck,
+                drift=self._drift(),
                 at=self._ticked,
                 took=self._took,
                 now=self._clock(),

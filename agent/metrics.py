@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 
 from agent import metrics_gpu
 from agent.counters import Counters
+from agent.drift.report import Kind
 from agent.ladder import RUNGS
 from agent.model import Phase, Remedy
 from agent.snapshot import EngineView, Snapshot
@@ -54,6 +55,7 @@ def _families(snapshot: Snapshot) -> Iterator[Metric]:
     yield from _engines(snapshot.engines)
     yield from metrics_gpu.families(snapshot)
     yield from _certificate(snapshot)
+    yield from _drift(snapshot)
     yield _conditions(snapshot)
     yield _incidents(snapshot)
     yield _waiting(snapshot)
@@ -105,6 +107,24 @@ def _engines(engines: dict[str, EngineView]) -> Iterator[Metric]:
         "When the engine was last started.",
         {name: e.state.last_start for name, e in engines.items()},
     )
+
+
+def _drift(snapshot: Snapshot) -> Iterator[Metric]:
+    drift = snapshot.drift
+    if drift.checked is None:
+        return
+    text = "When the node was last compared with its release."
+    yield _gauge("stoker_drift_checked_timestamp_seconds", text, drift.checked)
+    text = "1 if that check could not tell whether the node drifted."
+    yield _gauge("stoker_drift_check_failed", text, float(bool(drift.problem)))
+    text = "Things that the last check put right."
+    yield _gauge("stoker_drift_corrected", text, drift.corrected)
+    left = GaugeMetricFamily(
+        "stoker_drift_left", "Things that the last check left as they are.", labels=["kind"]
+    )
+    for kind in Kind:
+        left.add_metric([kind], sum(one.kind is kind for one in drift.left))
+    yield left
 
 
 def _certificate(snapshot: Snapshot) -> Iterator[Metric]:

@@ -105,6 +105,7 @@ class EngineState(Value, frozen=True, kw_only=True):
     `starts` are the restarts by our own initiative (the budget counts these); `last_start` is
     the last start by anybody. `idle` counts looks in a row that found no request in flight.
     `halted`: drained for a fault, and stopped too. `gpus` (UUIDs) are those of its last start.
+    `took`: seconds from its last start that came to serve, until it did.
     """
 
     phase: Phase = Phase.STARTING
@@ -119,6 +120,7 @@ class EngineState(Value, frozen=True, kw_only=True):
     idle: int = 0
     halted: bool = False
     gpus: tuple[str, ...] = ()
+    took: float | None = None
 
 
 class Observed(Value, frozen=True, kw_only=True):

@@ -18,7 +18,10 @@ Facts = Mapping[str, str | float | bool | None]
 
 
 class NewsKind(StrEnum):
-    """What has happened. STARTED: an engine was (re)started; RUNG: of the ladder beyond that."""
+    """What has happened. STARTED: an engine was (re)started; RUNG: of the ladder beyond that.
+
+    DRIFT: what a check for drift left is something else than before.
+    """
 
     PHASE = "phase"
     STARTED = "started"
@@ -29,6 +32,7 @@ class NewsKind(StrEnum):
     CONDITION_CLOSED = "condition-closed"
     RUNG_BEGUN = "rung-begun"
     RUNG_ENDED = "rung-ended"
+    DRIFT = "drift"
 
 
 class News(Value, frozen=True, kw_only=True):
@@ -51,6 +55,7 @@ def news(before: Snapshot | None, after: Snapshot) -> tuple[News, ...]:
         *_incidents(before, after),
         *_conditions(before, after),
         *_attempts(before, after),
+        *_drift(before, after),
     )
     return tuple(sorted(found, key=lambda one: one.at))
 
@@ -138,6 +143,21 @@ def _attempts(before: Snapshot | None, after: Snapshot) -> Iterator[News]:
         if ended and (known is None or known.outcome is Outcome.RUNNING):
             told = {**facts, "outcome": one.outcome, "message": one.message}
             yield _news(NewsKind.RUNG_ENDED, one.ended or one.began, told, *key)
+
+
+def _drift(before: Snapshot | None, after: Snapshot) -> Iterator[News]:
+    now = after.drift
+    was = {one.what for one in before.drift.left} if before else set[str]()
+    names = {one.what for one in now.left}
+    if names != was and now.checked is not None and not now.problem:
+        facts: Facts = {
+            "left": "; ".join(sorted(names)),
+            "new": "; ".join(sorted(names - was)),
+            "gone": "; ".join(sorted(was - names)),
+            "release": now.release,
+        }
+        at = now.since or now.checked
+        yield _news(NewsKind.DRIFT, at, facts, *sorted(names), at)
 
 
 def _key(one: Attempt) -> tuple[object, ...]:

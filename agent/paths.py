@@ -42,9 +42,23 @@ class Paths(msgspec.Struct, frozen=True):
         """While this file is there, no GPU is reset and the host is not rebooted by the agent."""
         return self.etc / "inhibit"
 
+    @property
+    def drift(self) -> Path:
+        """What the last check for drift found (`agent.drift.report`)."""
+        return self.state / "drift.json"
+
+    @property
+    def maintenance(self) -> Path:
+        """While this file says so, nothing is put right here (`agent.maintenance`)."""
+        return self.etc / "maintenance"
+
     def gate(self, engine: str) -> Path:
         """Traffic passes while this file is there; nginx looks at it for every request."""
         return self.run / "gates" / f"{engine}.open"
+
+    def comeback(self, engine: str, seconds: int) -> Path:
+        """While this file is there, nginx tells who is turned away to come after `seconds`."""
+        return self.run / "gates" / f"{engine}.back-{seconds}"
 
     def started(self, engine: str) -> Path:
         """What the running engine was started with (`reports.Started`)."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from agent.budget import restarts_left
+from agent.drift.view import DriftView
 from agent.ladder import Step
 from agent.model import Condition, Remedy, Status, Value, node_phase
 from agent.observe import capacity, policy, subjects
@@ -31,6 +32,7 @@ def snapshot(
     advice: Mapping[str, Remedy],
     steps: Sequence[Step],
     stuck: Mapping[str, str],
+    drift: DriftView,
     at: float,
     took: float,
     now: float,
@@ -61,6 +63,7 @@ def snapshot(
         steps=tuple(steps),
         attempts=state.attempts,
         gateway=gateway_view(sources.gateway.value),
+        drift=drift,
         log_gaps=sources.log.value.gaps if sources.log.value else 0,
         version=about.version,
         digest=about.digest,

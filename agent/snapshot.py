@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+from agent.drift.view import DriftView
 from agent.gateway_books import Ends
 from agent.ladder import Attempt, Step
 from agent.model import Condition, EngineState, Phase, Remedy, Value
@@ -131,6 +132,7 @@ class Snapshot(Value, frozen=True, kw_only=True):
     attempts: tuple[Attempt, ...]
     log_gaps: int = 0
     gateway: GatewayView = GatewayView()
+    drift: DriftView = DriftView()
     version: str
     digest: str
     at: float

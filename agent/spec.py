@@ -186,6 +186,7 @@ class CheckSpec(Section, frozen=True, kw_only=True):
 class RolloutSpec(Section, frozen=True, kw_only=True):
     """How a change goes over the hosts, and what is kept to go back to."""
 
+    strategy: Literal["rolling", "swap"] | None = None
     batch: Count = 1
     revert: bool = True
     keep: Count = 3

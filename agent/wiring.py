@@ -18,6 +18,7 @@ from agent.audit import Audit
 from agent.casebook import Casebook
 from agent.climber import Climber
 from agent.converge import Converger, FileGates
+from agent.drift.view import LastCheck
 from agent.engines import ENGINES
 from agent.errors import SourceError
 from agent.fleetlock import FleetLock, NoLock, Slot
@@ -87,6 +88,7 @@ class Wiring:
             converger=Converger(self._units, FileGates(paths), longest + STOP_MARGIN),
             published=self.published,
             audit=self._audit,
+            drift=LastCheck(paths.drift),
         )
 
     @contextlib.asynccontextmanager

@@ -43,6 +43,11 @@ def of(host: Host) -> tuple[Batch, ...]:
     return _made[host.state]
 
 
+def made(state: State) -> tuple[Batch, ...]:
+    """Return the batches of a run, if they are made."""
+    return _made.get(state, ())
+
+
 def _make(state: State) -> tuple[Batch, ...]:
     hosts = [host for host in state.inventory if host in state.activated_hosts]
     hosts = [host for host in hosts if state.is_host_in_limit(host)]

@@ -13,13 +13,27 @@ from collections.abc import Sequence
 from agent.errors import StokerError
 from fleet import keys_command
 from fleet.command import Command, WrongUseError
+from fleet.commands import audit, deploy, drift, lock, logs, requests, rollback, status
 from fleet.doctor import command as doctor
 from fleet.models import command as models
 from fleet.plan import command as plan
 
 __all__ = ["pyinfra_cli"]
 
-COMMANDS: tuple[Command, ...] = (doctor.COMMAND, keys_command.COMMAND, models.COMMAND, plan.COMMAND)
+COMMANDS: tuple[Command, ...] = (
+    plan.COMMAND,
+    deploy.COMMAND,
+    status.COMMAND,
+    *requests.COMMANDS,
+    rollback.COMMAND,
+    drift.COMMAND,
+    logs.COMMAND,
+    audit.COMMAND,
+    lock.COMMAND,
+    doctor.COMMAND,
+    models.COMMAND,
+    keys_command.COMMAND,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

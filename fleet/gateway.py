@@ -2,7 +2,7 @@
 
 import json
 
-from agent import served
+from agent import comeback, served
 from agent.spec import HostSpec
 from fleet import acme
 from fleet import gateway_routes as routes
@@ -78,7 +78,7 @@ def _log(spec: HostSpec) -> str:
 def _errors(spec: HostSpec) -> str:
     models = [model for pool in served.pools(spec.engines) for model in pool.models]
     errors = refusals(spec.gateway.max_body_mib, spec.gateway.server_name, models)
-    return render("nginx-errors.conf", errors=errors)
+    return render("nginx-errors.conf", errors=errors, gates=GATES, steps=comeback.STEPS)
 
 
 def _locations(spec: HostSpec) -> str:

@@ -5,6 +5,7 @@ exits 0; without a terminal its questions end in a stack trace (both measured, 3
 """
 
 import sys
+from collections.abc import Callable
 from io import StringIO
 
 import click
@@ -13,6 +14,7 @@ from pyinfra.api.exceptions import PyinfraError
 from pyinfra.context import ctx_state
 
 _carried_out: list[str] = []
+_inventories: list[str] = []
 
 
 def refuse_empty_runs() -> None:
@@ -50,13 +52,35 @@ def remember() -> None:
     command = click.get_current_context(silent=True)
     if command is None or not _deploys(command.params) or command.params.get("dry"):
         return
-    operations, inventory = command.params["operations"], command.params["inventory"]
-    _carried_out.append(f"{' '.join(operations)} for {inventory}")
+    operations, named = command.params["operations"], str(command.params["inventory"])
+    _carried_out.append(f"{' '.join(operations)} for {named}")
+    _inventories.append(named)
 
 
 def executing() -> str | None:
     """Return what this process carries out, in words; None when it only looks."""
     return _carried_out[-1] if _carried_out else None
+
+
+def inventory() -> str:
+    """Return the inventory that this process carries something out for; empty when it looks."""
+    return _inventories[-1] if _inventories else ""
+
+
+def at_end(finish: Callable[[], None]) -> None:
+    """Have this called when the pyinfra command that is running ends, however it ends."""
+    command = click.get_current_context(silent=True)
+    if command is not None:
+        command.call_on_close(finish)
+
+
+def refuse_disorder() -> None:
+    """Refuse `--no-wait`: all hosts of a model would change what they serve with at once."""
+    command = click.get_current_context(silent=True)
+    if command is not None and _deploys(command.params) and command.params.get("no_wait"):
+        raise PyinfraError(
+            "--no-wait: hosts of one model would not change after each other; leave it out"
+        )
 
 
 def _deploys(params: dict[str, object]) -> bool:

@@ -50,9 +50,7 @@ def in_the_way(
     )
 
 
-def take(
-    hosts: Collection[str], mine: Holder, directory: Path = DIRECTORY
-) -> tuple[Holder, ...]:
+def take(hosts: Collection[str], mine: Holder, directory: Path = DIRECTORY) -> tuple[Holder, ...]:
     """Have the inventory of these hosts; return who has it instead, or nobody."""
     with _alone(directory):
         now = time.time()

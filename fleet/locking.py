@@ -9,11 +9,11 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 from typing import Protocol
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 import gevent
 import msgspec
@@ -40,6 +40,7 @@ VARIABLE = "STOKER_LOCK"
 _guard = Lock()
 _held: WeakKeyDictionary[State, Holder] = WeakKeyDictionary()
 _lost: WeakKeyDictionary[State, str] = WeakKeyDictionary()
+_away: WeakSet[Host] = WeakSet()
 Line = dict[str, object]
 
 
@@ -77,13 +78,17 @@ def _take_all(state: State, reason: str, log: Log | None) -> Holder:
     _take_inventory(state, mine)
     lines = {host: log.began(host) if log else None for host in hosts}
     asked = list(
-        zip(hosts, Pool(AT_ONCE).map(lambda host: _take(host, mine, lines[host]), hosts), strict=True)
+        zip(
+            hosts,
+            Pool(AT_ONCE).map(lambda host: _take(host, mine, lines[host]), hosts),
+            strict=True,
+        )
     )
     if refused := sorted(f"{host.name}: {problem}" for host, problem in asked if problem):
         Pool(AT_ONCE).map(lambda host: tell(host, "leave", mine), hosts)
         inventory_lock.leave(mine)
         raise RefusedError(refused)
-    beating = gevent.spawn(_beat, state, hosts, mine)
+    beating = gevent.spawn(_beat, hosts, mine)
     for host in hosts:
         _leave_with(host, mine, beating, log)
     return mine
@@ -94,9 +99,8 @@ def _take_inventory(state: State, mine: Holder) -> None:
         return
     if others := inventory_lock.take({inventory_lock.key(one) for one in state.inventory}, mine):
         said = others[0].sentence(time.time())
-        raise RefusedError(
-            [f"the inventory: {said}; wait for the end, or `stoker lock steal INVENTORY --reason …`"]
-        )
+        way_out = "wait for the end, or `stoker lock steal INVENTORY --reason …`"
+        raise RefusedError([f"the inventory: {said}; {way_out}"])
 
 
 def _take(host: Host, mine: Holder, line: Line | None) -> str | None:
@@ -124,8 +128,8 @@ def tell(
     words = [QuoteString(one) for one in (wanted, *([json.dumps(line)] if line else []))]
     command = StringCommand("python3 -", verb, hostlock.PATH, *words)
     with ctx_host.use(host):
-        given, _ = pop_global_arguments(host.state, host, {})
-        known = dict(given).items()
+        passed, _ = pop_global_arguments(host.state, host, {})
+        known = dict(passed).items()
         arguments = {key: value for key, value in known if key in CONNECTOR_ARGUMENT_KEYS}
         arguments |= {"_stdin": SCRIPT, "_timeout": DEADLINE}
         done, output = host.run_shell_command(command, **arguments)
@@ -139,16 +143,35 @@ def _holders(lines: list[str]) -> Iterator[Holder]:
             yield holder.decode(json.loads(line))
 
 
-def _beat(state: State, hosts: list[Host], mine: Holder) -> None:
+def _beat(hosts: list[Host], mine: Holder) -> None:
     while True:
         gevent.sleep(BEAT)
         if given.release() is None:
             inventory_lock.beat(mine)
-        for host in hosts:
-            with suppress(Exception):  # a host that reboots; if it stays away the operation says so
-                other, code = tell(host, "beat", mine)
-                if code == hostlock.BUSY and other is not None:
-                    _lost[state] = f"{host.name} {other.sentence(time.time())}"
+        Pool(AT_ONCE).map(lambda host: _beat_one(host, mine), hosts)
+
+
+def _beat_one(host: Host, mine: Holder) -> None:
+    with suppress(Exception):  # a host that reboots; if it stays away the operation says so
+        _heard(host, *tell(host, "beat", mine))
+
+
+@contextmanager
+def away(host: Host) -> Iterator[None]:
+    """Keep the lock of a host that reboots, and take it anew if it was away for too long."""
+    _away.add(host)
+    try:
+        yield
+    finally:
+        _away.discard(host)
+        if host.state in _held and host.connected:
+            with suppress(Exception):  # then the next operation finds that the host is gone
+                _heard(host, *tell(host, "take", _held[host.state]))
+
+
+def _heard(host: Host, other: Holder | None, code: int) -> None:
+    if code == hostlock.BUSY and other is not None:
+        _lost[host.state] = f"{host.name} {other.sentence(time.time())}"
 
 
 def _leave_with(host: Host, mine: Holder, beating: gevent.Greenlet, log: Log | None) -> None:
@@ -157,6 +180,9 @@ def _leave_with(host: Host, mine: Holder, beating: gevent.Greenlet, log: Log | N
     disconnect = connector.disconnect
 
     def leave() -> None:
+        if host in _away:
+            disconnect()
+            return
         beating.kill(block=False)
         with suppress(Exception):  # then it expires
             tell(host, "leave", mine, log.ended(host) if log else None)

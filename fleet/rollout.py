@@ -1,7 +1,31 @@
 """Which hosts may change at the same time. Pure."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from collections.abc import Set as AbstractSet
+
+from agent.spec import HostSpec, RolloutSpec
+
+
+def at_once(wish: RolloutSpec, hosts: int) -> int:
+    """Return how many of so many hosts of one model may be out at the same time."""
+    return hosts if wish.strategy == "swap" else wish.batch
+
+
+def faults(specs: Mapping[str, HostSpec]) -> Iterator[str]:
+    """Yield a sentence for each host of an inventory that is to roll where there is nobody else."""
+    for name, spec in specs.items():
+        others = {
+            engine.model
+            for other, its in specs.items()
+            if other != name
+            for engine in its.engines.values()
+        }
+        for engine in spec.engines.values():
+            if spec.rollout.strategy == "rolling" and engine.model not in others:
+                yield (
+                    f"{name}: rollout_strategy = 'rolling': no other host of the inventory serves "
+                    f"{engine.model}; with None it is drained and swapped, or give it a second host"
+                )
 
 
 def batches(

@@ -8,11 +8,12 @@ from pyinfra.api.inventory import Inventory
 
 from agent.errors import SpecError
 from agent.spec import HostSpec
-from fleet import control_files
+from fleet import control_files, rollout
 from fleet.driver import branches
 from fleet.errors import RefusedError
 from fleet.models import locked
 from fleet.plan import foreseen
+from fleet.release import given
 
 
 def of(host: Host) -> HostSpec:
@@ -49,4 +50,6 @@ def examine(inventory: Iterable[Host]) -> tuple[dict[str, HostSpec], list[str]]:
             *branches.faults(spec.driver),
         )
         faults.extend(f"{host.name}: {fault}" for fault in wrong)
+    if given.release() is None:  # a node knows no other hosts
+        faults.extend(rollout.faults(specs))
     return specs, faults

@@ -140,7 +140,10 @@ check_streams_broken = 0.02  # share of an engine's streams in five minutes, bro
 
 # -- rollout: how a change goes over the hosts, and what is kept to go back to ---------------------
 # Hosts that serve the same model and lose traffic at the same time, while their engines restart.
-rollout_batch = 1
+# None: by facts, as `stoker plan` shows. "rolling": hosts of one model after each other; refused where
+# only one serves it. "swap": all hosts at once, and clients get 503 meanwhile.
+rollout_strategy = None
+rollout_batch = 1  # how many hosts of one model change at the same time
 rollout_revert = True  # a host whose engines do not answer after a change goes back by itself
 rollout_keep = 3  # former releases kept on each node, with their images and weights
 

@@ -22,6 +22,7 @@ SLOW = (
     "tests/agent/test_openapi",
     "tests/agent/test_units",
     "tests/agent/test_weights_hub",
+    "tests/fleet/commands/test_local",
     "tests/fleet/driver/test_look",
     "tests/fleet/plan/test_command",
     "tests/fleet/test_models_lock",

@@ -60,12 +60,8 @@ class Hosts(Protocol):
         """
 
 
-class Connect(Protocol):
-    """Makes `Hosts` of those with these names; the connections end with the context."""
-
-    def __call__(
-        self, inventory: Inventory, names: Sequence[str]
-    ) -> AbstractContextManager[Hosts]: ...
+# Makes `Hosts` of those with these names; the connections end with the context.
+Connect = Callable[[Inventory, Sequence[str]], AbstractContextManager[Hosts]]
 
 
 def everywhere(names: Sequence[str], ask: Ask) -> dict[str, Ask]:

@@ -66,9 +66,7 @@ def run(options: argparse.Namespace, connect: Connect = ssh.connected) -> int:
         else:
             found = steal(hosts, names, options.reason)
             own = (inventory_lock.holders if options.limit else inventory_lock.free)(keys)
-    made = Locks(
-        inventory=options.inventory, of_inventory=tuple(map(_locked, own)), hosts=found
-    )
+    made = Locks(inventory=options.inventory, of_inventory=tuple(map(_locked, own)), hosts=found)
     if options.json:
         print(msgspec.json.format(msgspec.json.encode(made)).decode())
     else:

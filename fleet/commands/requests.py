@@ -1,7 +1,7 @@
 """`stoker drain`, `undrain`, `restart`: asking the agents of some hosts, and waiting for it.
 
-Exit codes: 0 done · 1 a host refused · 2 wrong use · 3 a wait ended without success, or a host could
-not be reached.
+Exit codes: 0 done · 1 a host refused · 2 wrong use · 3 a wait ended without success, or a host
+could not be reached.
 """
 
 import argparse
@@ -134,9 +134,7 @@ def show(made: Outcome, *, as_json: bool) -> None:
 
 
 def _command(verb: Verb, text: str) -> Command:
-    return Command(
-        name=verb, help=text, arguments=partial(arguments, verb), run=partial(run, verb)
-    )
+    return Command(name=verb, help=text, arguments=partial(arguments, verb), run=partial(run, verb))
 
 
 COMMANDS = (

@@ -4,7 +4,7 @@ import os
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TextIO
 
@@ -42,19 +42,19 @@ def wrapped(text: str, first: str = "", later: str = "  ", width: int = WIDTH) -
 
 def table(
     rows: Sequence[Sequence[str]],
-    shrink: Sequence[int],
+    shrink: Mapping[int, int],
     colour: Callable[[int, str], str] = lambda _column, _text: "",
     width: int = WIDTH,
 ) -> list[str]:
-    """Return lines of columns; those in `shrink` give way, the first of them first.
+    """Return lines of columns; those in `shrink` give way in turn, each down to so many characters.
 
     `colour` says the colour of a cell by its column and text.
     """
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    for column in shrink:
+    for column, least in [*shrink.items(), *((column, 6) for column in shrink)]:
         excess = sum(widths) + 2 * (len(widths) - 1) - width
         if excess > 0:
-            widths[column] = max(6, widths[column] - excess)
+            widths[column] = max(min(least, widths[column]), widths[column] - excess)
     lines = []
     for row in rows:
         cells = [fit(plain(cell), most) for cell, most in zip(row, widths, strict=True)]

@@ -11,7 +11,7 @@ HEAD = (
     "HOST", "ENGINE", "PHASE", "MODEL", "FLIGHT", "QUEUE", "GPUS", "DRIFT", "RELEASE", "SINCE",
 )  # fmt: skip
 PHASE, DRIFT = HEAD.index("PHASE"), HEAD.index("DRIFT")
-SHRINK = (HEAD.index("MODEL"), HEAD.index("HOST"), HEAD.index("ENGINE"))
+SHRINK = {HEAD.index("MODEL"): 18, HEAD.index("HOST"): 14, HEAD.index("ENGINE"): 8}
 WORST = ("QUARANTINED", "DRAINED", "DRAINING", "STARTING", "SERVING")
 COLOURS = {
     "SERVING": GREEN, "STARTING": YELLOW, "DRAINING": YELLOW, "DRAINED": YELLOW,
@@ -39,7 +39,7 @@ def _rows(fleet: Fleet, now: float) -> Iterator[tuple[str, ...]]:
         for engine, one in node.engines.items():
             yield (
                 name, engine, one.state.phase + ("*" if one.gate_problem else ""),
-                one.served_name or one.model,
+                (one.served_name or one.model).rpartition("/")[2],
                 _sum(one), _known(one.requests_waiting), _gpus(one, node),
                 _drift(node), _release(node), age(now - one.state.since),
             )  # fmt: skip
@@ -112,28 +112,36 @@ def _sentences(node: Node, now: float) -> Iterator[str]:
     if node.problem:
         yield node.problem
     for name, engine in node.engines.items():
-        if engine.state.phase != "SERVING":
-            by = f" (by {engine.state.by})" if engine.state.by not in {"", "agent"} else ""
-            state = engine.state
-            yield f"{name} {state.phase} {state.reason}: {state.message}{by}"
-        if engine.gate_problem:
-            yield f"{name}: the gate does not work: {engine.gate_problem}"
-        if engine.old:
-            yield f"{name} runs with older settings; a restart applies the new"
+        yield from _of_engine(name, engine)
     if node.agent and node.agent.incidents:
         yield f"{len(node.agent.incidents)} open incident(s): sudo stokerctl why"
     if node.agent and node.agent.gpus_problem:
         yield f"GPUs cannot be read: {node.agent.gpus_problem}"
     if node.late > LATE:
         yield f"this is {node.late:.0f} s old: the agent's loop does not turn"
-    if node.drift and node.drift.problem:
-        yield f"drift cannot be told: {node.drift.problem}"
-    if node.drift and node.drift.left:
-        yield f"{node.drift.left} thing(s) drifted and were left {age(now - node.drift.at)} ago"
-    if node.maintenance:
-        yield f"a person keeps this node as it is: {node.maintenance}"
+    yield from _of_drift(node, now)
     if node.lock:
         yield f"{node.lock.by} is at it ({node.lock.reason})"
+
+
+def _of_engine(name: str, engine: Engine) -> Iterator[str]:
+    state = engine.state
+    if state.phase != "SERVING":
+        by = f" (by {state.by})" if state.by not in {"", "agent"} else ""
+        yield f"{name} {state.phase} {state.reason}: {state.message}{by}"
+    if engine.gate_problem:
+        yield f"{name}: the gate does not work: {engine.gate_problem}"
+    if engine.old:
+        yield f"{name} runs with older settings; a restart applies the new"
+
+
+def _of_drift(node: Node, now: float) -> Iterator[str]:
+    if node.maintenance:
+        yield f"a person keeps this node as it is: {node.maintenance}"
+    if node.drift and node.drift.problem:
+        yield f"drift cannot be told: {node.drift.problem}"
+    elif node.drift and node.drift.left:
+        yield f"{node.drift.left} thing(s) drifted and were left {age(now - node.drift.at)} ago"
 
 
 def _foot(fleet: Fleet) -> str:

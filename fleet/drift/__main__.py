@@ -20,11 +20,11 @@ from pathlib import Path
 import msgspec
 
 from agent import hostlock, spec
+from agent.drift.report import Report
 from agent.errors import SourceError, StokerError
 from agent.paths import Paths
 from fleet.drift import check, deployed, policy, text
 from fleet.drift.policy import Standing
-from fleet.drift.report import Report
 from fleet.release import given
 
 __all__ = ["pyinfra_cli"]

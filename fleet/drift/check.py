@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 
+from agent.drift.report import Finding, Kind
 from agent.spec import DriftSpec
 from fleet.drift import policy
 from fleet.drift.deployed import Asked, Deployed
-from fleet.drift.kinds import Kind, kind
+from fleet.drift.kinds import kind
 from fleet.drift.policy import Standing
-from fleet.drift.report import Finding
 
 SHOWN = 200  # characters of a command
 

@@ -4,17 +4,9 @@ To classify an operation that is new: a line in the table of its stage, if the s
 not the right one.
 """
 
-from enum import StrEnum
 from fnmatch import fnmatchcase
 
-
-class Kind(StrEnum):
-    """SAFE: traffic notices nothing. DISRUPTIVE: engines restart. NEVER: a person does it."""
-
-    SAFE = "safe"
-    DISRUPTIVE = "disruptive"
-    NEVER = "never"
-
+from agent.drift.report import Kind
 
 # A stage's own kind. What may cut off the operator, or move a driver, is for a person.
 STAGES = {

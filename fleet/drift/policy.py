@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from agent.drift.report import Kind
 from agent.spec import DriftSpec
-from fleet.drift.kinds import Kind
 
 DAY = 86400.0
 

@@ -1,6 +1,6 @@
 """A report as people read it. Pure."""
 
-from fleet.drift.report import Finding, Report
+from agent.drift.report import Finding, Report
 
 
 def render(report: Report) -> str:

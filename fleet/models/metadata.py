@@ -9,19 +9,21 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-from huggingface_hub.utils import SafetensorsFileMetadata  # type: ignore[attr-defined]  # lazy
 
 from agent.engine_spec import folder
 from agent.errors import ActionError
 from agent.planner import checkpoint
-from agent.weights.hub import HuggingFace
-from agent.weights.patience import patiently
 from agent.weights.plan import File
-from agent.weights.trouble import Asked, pickled
 from fleet.program import CACHE
+
+if TYPE_CHECKING:
+    from huggingface_hub.utils import SafetensorsFileMetadata  # type: ignore[attr-defined]  # lazy
+
+    from agent.weights.hub import HuggingFace
+    from agent.weights.trouble import Asked
 
 KEPT = CACHE / "cache" / "metadata"
 DELAYS = (2.0, 5.0)  # seconds between two tries: a person waits
@@ -74,7 +76,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read(
-    asked: Asked,
+    asked: "Asked",
     token: str | None,
     *,
     say: Callable[[str], None],
@@ -87,6 +89,10 @@ def read(
         return msgspec.json.decode(path.read_bytes(), type=Metadata)
     except (OSError, msgspec.DecodeError):
         pass  # not read yet, or by another version of this program
+    # The Hub's library is heavy, and is needed by those alone that ask it.
+    from agent.weights.hub import HuggingFace  # noqa: PLC0415
+    from agent.weights.patience import patiently  # noqa: PLC0415
+
     hub = HuggingFace(asked.hub, asked.repo, asked.commit, token)
 
     def ask() -> Metadata:
@@ -101,7 +107,7 @@ def read(
     return made
 
 
-def from_hub(hub: HuggingFace, asked: Asked, listing: Sequence[File]) -> Metadata:
+def from_hub(hub: "HuggingFace", asked: "Asked", listing: Sequence[File]) -> Metadata:
     """Ask the Hub, a request a file; raise what `trouble.explain` understands, or `ActionError`."""
     paths = {file.path for file in listing}
     config = _document(hub, asked, CONFIG) if CONFIG in paths else {}
@@ -109,6 +115,8 @@ def from_hub(hub: HuggingFace, asked: Asked, listing: Sequence[File]) -> Metadat
     if INDEX in paths:
         weights = sorted(set(_document(hub, asked, INDEX)["weight_map"].values()))
     if not weights:
+        from agent.weights.trouble import pickled  # noqa: PLC0415 - see above
+
         raise ActionError(pickled(asked))
     with ThreadPoolExecutor(AT_ONCE) as pool:
         found = list(pool.map(lambda path: _tensors(_header(hub, asked, path)), weights))
@@ -116,11 +124,11 @@ def from_hub(hub: HuggingFace, asked: Asked, listing: Sequence[File]) -> Metadat
     return Metadata(repo=asked.repo, commit=asked.commit, config=config, files=files)
 
 
-def _header(hub: HuggingFace, asked: Asked, path: str) -> SafetensorsFileMetadata:
+def _header(hub: "HuggingFace", asked: "Asked", path: str) -> "SafetensorsFileMetadata":
     return hub.api.parse_safetensors_file_metadata(asked.repo, path, revision=asked.commit)
 
 
-def _tensors(header: SafetensorsFileMetadata) -> dict[str, Tensor]:
+def _tensors(header: "SafetensorsFileMetadata") -> dict[str, Tensor]:
     return {
         name: Tensor(
             dtype=info.dtype,
@@ -131,7 +139,7 @@ def _tensors(header: SafetensorsFileMetadata) -> dict[str, Tensor]:
     }
 
 
-def _document(hub: HuggingFace, asked: Asked, path: str) -> dict[str, Any]:
+def _document(hub: "HuggingFace", asked: "Asked", path: str) -> dict[str, Any]:
     with TemporaryDirectory() as directory:
         file = hub.api.hf_hub_download(asked.repo, path, revision=asked.commit, local_dir=directory)
         try:

@@ -9,6 +9,8 @@ from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
 
+from fleet import locking
+
 DEADLINE = 1800.0  # seconds; a server with eight GPUs may test itself for a quarter of an hour
 PAUSE = 2.0
 BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
@@ -29,7 +31,8 @@ def _remember(state: State, host: Host, before: list[str]) -> bool:  # noqa: ARG
 
 
 def _wait(state: State, host: Host, before: list[str], deadline: float) -> bool:  # noqa: ARG001
-    return is_back(host, before[-1], deadline, PAUSE)
+    with locking.away(host):
+        return is_back(host, before[-1], deadline, PAUSE)
 
 
 def is_back(host: Host, before: str, deadline: float, pause: float) -> bool:

@@ -62,7 +62,7 @@ class Memory(Value, frozen=True, kw_only=True):
 class Strategy(Value, frozen=True, kw_only=True):
     """How the engine is changed, and why so."""
 
-    kind: Literal["rolling", "blue/green", "swap"]
+    kind: Literal["rolling", "blue/green", "swap", "reload"]
     reason: str
     message: str
 

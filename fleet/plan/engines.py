@@ -6,7 +6,7 @@ from agent.errors import SpecError
 from agent.planner.card import Card
 from agent.spec import EngineSpec, HostSpec, digest
 from agent.weights.lock import Locked
-from fleet import applying, takeover
+from fleet import applying, rollout, takeover
 from fleet.applying import Ask, When
 from fleet.facts.engines import Status
 from fleet.plan import downloads, gap, memory, strategy
@@ -31,6 +31,8 @@ def engine(
             wanted, wanted.model, wanted.revision, lock, given.known.checkpoints
         ).bytes
         expected = gap.estimate(wanted, chosen, size)
+    elif act == "nothing" and _reloads(seen):
+        chosen = strategy.RELOAD
     held = "somebody else is at it, such as a person who drains it: this deploy would stop there"
     return EnginePlan(
         name=name,
@@ -79,7 +81,12 @@ def _act(wanted: EngineSpec, name: str, status: Status) -> Act:
 def _strategy(spec: HostSpec, wanted: EngineSpec, found: Memory | None, given: Given) -> Strategy:
     others = [other for other in given.serves.get(wanted.model, ()) if other != spec.name]
     free = spec.driver.gpu_count - sum(one.gpus for one in spec.engines.values())
-    return strategy.choose(wanted, others, free, found)
+    at_once = rollout.at_once(spec.rollout, len(others) + 1)
+    return strategy.choose(wanted, others, free, found, at_once=at_once)
+
+
+def _reloads(seen: Seen) -> bool:
+    return any(one.changes and one.stage == "gateway" for one in seen.operations or ())
 
 
 def _memory(

@@ -14,7 +14,6 @@ from agent.model import Value
 from agent.planner import blueprint, checkpoint
 from agent.planner.checkpoint import Checkpoint
 from agent.spec import HostSpec
-from agent.weights.trouble import Asked
 from fleet.models import metadata, wanted
 from fleet.models.metadata import Metadata
 from fleet.models.wanted import Wanted
@@ -92,6 +91,8 @@ def local(directory: Path, repo: str) -> Checkpoint | None:
 
 
 def _ask(one: Wanted, say: Say, pause: Pause, cache: Path) -> Checkpoint:
+    from agent.weights.trouble import Asked  # noqa: PLC0415 - it takes the Hub's library with it
+
     token = one.token
     asked = Asked(hub=one.hub, repo=one.repo, commit=one.commit, token=token is not None)
     return metadata.read(asked, token, say=say, pause=pause, kept=cache).checkpoint

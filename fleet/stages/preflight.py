@@ -18,12 +18,13 @@ from pyinfra.context import ctx_host
 
 from agent.engine_spec import folder
 from agent.spec import EngineSpec, HostSpec
-from fleet import control_files, docker_fitness, fitness, guard, hub_access, locking, specs
+from fleet import control_files, docker_fitness, fitness, guard, hub_access, specs
 from fleet.disruption import Disruption
 from fleet.errors import RefusedError
 from fleet.facts.bare import Bare, BareHost
 from fleet.facts.foreign import Container, ForeignContainers
 from fleet.plan import foreseen
+from fleet.run import begin
 
 DISRUPTION = Disruption.NONE
 AT_ONCE = 40  # hosts looked at in parallel
@@ -42,7 +43,7 @@ def apply(host: Host) -> Bare:
     if wrong := [f"{name}: {s}" for name in problems.keys() & wanted for s in problems[name]]:
         raise RefusedError(wrong)
     if reason := guard.executing():
-        locking.take(state, reason)
+        begin.once(state, reason, {name: one.python for name, one in found.items()})
     return found[host.name]
 
 

@@ -123,6 +123,7 @@ class FakeGates:
     def __init__(self) -> None:
         self.open: dict[str, bool] = {}
         self.was_open: set[str] = set()
+        self.expected: dict[str, int | None] = {}
         self.stuck = ""
 
     def set(self, engine: str, *, is_open: bool) -> None:
@@ -131,6 +132,9 @@ class FakeGates:
         self.open[engine] = is_open
         if is_open:
             self.was_open.add(engine)
+
+    def expect(self, engine: str, seconds: int | None) -> None:
+        self.expected[engine] = seconds
 
 
 # Its certificate is good for as long as anybody runs this.

@@ -104,6 +104,13 @@ FLEETS["driver"] = (
     ),
 )
 
+# Three hosts that serve the same model: changes go over them one after the other.
+FLEETS["roll"] = (
+    ".sandbox-roll",
+    "10.84.0.0/24",
+    tuple(HostLayout(f"gpu-{n}", "trixie", 1, 10 + n) for n in (1, 2, 3)),
+)
+
 # For work on one thing beside another: a small fleet each.
 _DEV = (HostLayout("gpu-1", "trixie", 2, 11), HostLayout("old-1", "bookworm", 0, 13))
 FLEETS |= {f"dev-{n}": (f".sandbox-dev-{n}", f"10.9{n}.0.0/24", _DEV) for n in range(1, 9)}

@@ -222,7 +222,7 @@ def drift(
 ) -> FakeNode:
     files = manifest()
     if checked is not None:
-        files[REPORT] = json.dumps({"at": checked, "drifted": drifted})
+        files[REPORT] = json.dumps({"at": checked, "release": "r", "findings": drifted})
     return FakeNode(files, looks={MANIFEST: Look(time=deployed)})
 
 
@@ -235,10 +235,12 @@ def test_a_check_for_drift_that_is_late() -> None:
 
 
 def test_drift_that_no_later_deploy_corrected() -> None:
-    one = {"what": "/etc/x mode", "found": "644", "wanted": "600"}
+    one = {"stage": "base", "operation": "place /etc/x", "kind": "safe", "left": "report only"}
+    corrected = {**one, "left": ""}
     node = drift(NOW - 60, NOW - 600, one, one, one, one)
     [said] = told(found(Drift(), node, SPEC))
-    assert "/etc/x mode: is 644, should be 600" in said
+    assert "base | place /etc/x" in said
+    assert found(Drift(), drift(NOW - 60, NOW - 600, corrected), SPEC) == []
     assert said.endswith("and 1 more")
     assert found(Drift(), drift(NOW - 600, NOW - 60, one), SPEC) == []
 

@@ -9,7 +9,7 @@ from agent.spec import DriftSpec
 from fleet.drift.check import check
 from fleet.drift.deployed import Asked
 from fleet.drift.policy import Standing
-from fleet.drift.report import Report
+from agent.drift.report import Report
 
 HOLD = "apt-mark hold docker-ce"
 

@@ -4,9 +4,10 @@ import time
 
 import pytest
 
+from agent.drift.report import Kind
 from agent.spec import DriftSpec
 from fleet.drift import policy
-from fleet.drift.kinds import STAGES, Kind, kind
+from fleet.drift.kinds import STAGES, kind
 from fleet.drift.policy import DAY, Standing
 from fleet.plan.stages import DISRUPTIONS
 

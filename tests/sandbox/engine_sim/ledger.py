@@ -1,6 +1,10 @@
-"""Which requests came in and what became of each, in a file that outlives the router."""
+"""Which requests came in and what became of each, in a file that outlives the router.
+
+STOKER_SIM_LEDGER names a directory in which it outlives the container too.
+"""
 
 import json
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -16,7 +20,7 @@ class Ledger:
     """One line an event: a request's id and what happened to it."""
 
     def __init__(self, run_dir: Path) -> None:
-        self._path = run_dir / "requests.jsonl"
+        self._path = Path(os.environ.get("STOKER_SIM_LEDGER") or run_dir) / "requests.jsonl"
 
     def note(self, request_id: str, event: str) -> None:
         """Append one event; a single write, so that readers see whole lines."""

@@ -1,7 +1,8 @@
 """How this engine behaves from its start on: speed, size, and faults that strike while starting.
 
-Read from the file named by STOKER_SIM_FAULTS, else ``<model directory>/sim-faults.json``, else
-``/sim-faults.json``; the first that exists. Without one the engine is healthy.
+STOKER_SIM_FAULTS holds them as JSON, or the name of a file of them; else they are read from
+``<model directory>/sim-faults.json``, else ``/sim-faults.json``; the first that exists. Without any
+the engine is healthy.
 """
 
 import json
@@ -51,6 +52,8 @@ class Settings:
 
 def load_settings(model_id: str, env: Mapping[str, str]) -> Settings:
     """The settings of the first file found; SettingsError names what is wrong with it."""
+    if (given := env.get("STOKER_SIM_FAULTS", "")).startswith("{"):
+        return parse_settings(given, "STOKER_SIM_FAULTS")
     candidates = [Path(model_id) / "sim-faults.json", Path("/sim-faults.json")]
     if "STOKER_SIM_FAULTS" in env:
         candidates.insert(0, Path(env["STOKER_SIM_FAULTS"]))
