@@ -24,6 +24,7 @@ SLOW = (
     "tests/agent/test_weights_hub",
     "tests/fleet/commands/test_local",
     "tests/fleet/driver/test_look",
+    "tests/fleet/doctor/test_command",
     "tests/fleet/plan/test_command",
     "tests/fleet/test_models_lock",
     "tests/fleet/test_weights_operation",

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from agent.doctor.finding import Finding, fault
-from fleet.doctor.reach import Answer
+from fleet.doctor.answer import Answer
 
 OFF = 5.0  # seconds beyond what the answer took
 

@@ -7,32 +7,18 @@ Exit codes: 0 nothing found · 1 faults or warnings · 2 wrong use · 3 a host c
 import argparse
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 import msgspec
 from pyinfra.api.host import Host
 
-from agent.doctor import text
-from agent.doctor.command import GRAVE
-from agent.doctor.finding import Finding
 from agent.doctor.real import RealNode
 from fleet import specs, validate
 from fleet.command import Command, WrongUseError
 from fleet.doctor import control, reach
-from fleet.doctor.clocks import clock
-from fleet.doctor.reach import Answer
-
-HERE = "this machine"
-
-
-class Document(msgspec.Struct, frozen=True, kw_only=True):
-    """What `--json` prints. `not_examined`: host → why."""
-
-    inventory: str
-    findings: dict[str, tuple[Finding, ...]]
-    not_examined: dict[str, str]
+from fleet.doctor.document import Document, code, document, render
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,35 +60,6 @@ def make(path: Path, limit: Sequence[str]) -> Document:
 def _selected(host: Host, limit: Sequence[str]) -> bool:
     names = [host.name, *host.groups]
     return not limit or any(fnmatchcase(name, one) for name in names for one in limit)
-
-
-def document(path: str, here: Sequence[Finding], answers: Mapping[str, Answer]) -> Document:
-    """Put what was found together. Pure."""
-    found = {HERE: tuple(here)} if here else {}
-    for name, answer in answers.items():
-        if answer.report is not None:
-            found[name] = (*answer.report.findings, *clock(answer))
-    problems = {name: answer.problem for name, answer in answers.items() if not answer.report}
-    return Document(inventory=path, findings=found, not_examined=problems)
-
-
-def render(made: Document, *, notes: bool, colour: bool) -> str:
-    """Return the text: what could not be examined first, then findings, then the counts. Pure."""
-    lines = [text.silent(name, why) for name, why in made.not_examined.items()]
-    hosts = [name for name in made.findings if name != HERE]
-    if made.findings:
-        lines.append(text.render(made.findings, notes=notes, colour=colour))
-    examined = f"{len(hosts)} host(s) examined"
-    lines.append(examined + (f", {len(made.not_examined)} not" if made.not_examined else ""))
-    return "\n".join(lines)
-
-
-def code(made: Document) -> int:
-    """Return the exit code. Pure."""
-    if made.not_examined:
-        return 3
-    grave = any(one.severity in GRAVE for found in made.findings.values() for one in found)
-    return int(grave)
 
 
 COMMAND = Command(

@@ -3,9 +3,7 @@
 import time
 from collections.abc import Collection
 
-import msgspec
 from gevent.pool import Pool
-from pyinfra.api import FactBase
 from pyinfra.api.config import Config
 from pyinfra.api.connect import connect_all, disconnect_all
 from pyinfra.api.exceptions import PyinfraError
@@ -14,47 +12,13 @@ from pyinfra.api.host import Host
 from pyinfra.api.inventory import Inventory
 from pyinfra.api.state import StateStage
 from pyinfra.context import ctx_config, ctx_host, ctx_inventory, ctx_state
-from typing_extensions import override
 
-from agent.doctor.finding import Report
 from fleet import ssh_tuning
+from fleet.doctor.answer import Answer, read
+from fleet.facts.diagnosis import Diagnosis
 from fleet.plan.dry import Unreached
 
 AT_ONCE = 40  # hosts asked in parallel
-ABSENT = "no stokerctl"
-
-
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What a host answered; without a report, `problem` says why in a sentence.
-
-    `asked` and `answered` are this machine's clock at both ends, in seconds since 1970.
-    """
-
-    report: Report | None = None
-    problem: str = ""
-    asked: float = 0.0
-    answered: float = 0.0
-
-
-class Diagnosis(FactBase[str]):
-    """Runs the doctor of the host; its exit code says only what the document says too."""
-
-    @override
-    @staticmethod
-    def default() -> str:
-        return ""
-
-    @override
-    def command(self) -> str:
-        program = "/opt/stoker/venv/bin/stokerctl"
-        return (
-            f"if [ -x {program} ]; then {program} doctor --json 2>&1 || true; "
-            f"else echo '{ABSENT}'; fi"
-        )
-
-    @override
-    def process(self, output: list[str]) -> str:
-        return "\n".join(output)
 
 
 def ask(inventory: Inventory, names: Collection[str]) -> dict[str, Answer]:
@@ -95,17 +59,3 @@ def _one(host: Host) -> Answer:
     except (PyinfraError, OSError, EOFError) as error:
         return Answer(problem=f"cannot be looked at: {error or 'sudo wants a password'}")
     return read(told, asked, time.time())
-
-
-def read(told: str, asked: float, answered: float) -> Answer:
-    """Make an answer of what the host printed."""
-    if told.strip() == ABSENT:
-        return Answer(problem="has no doctor yet: deploy it first")
-    try:
-        report = msgspec.json.decode(told, type=Report)
-    except msgspec.DecodeError:
-        last = told.strip().splitlines()[-1:] or ["it says nothing"]
-        if "invalid choice" in last[0]:
-            last = ["an older version is deployed, which has no doctor; deploy it again"]
-        return Answer(problem=f"its doctor gives no report: {last[0][:200]}")
-    return Answer(report=report, asked=asked, answered=answered)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.client import HTTPException
 from typing import Any, Self
@@ -24,6 +25,7 @@ from tests.sandbox.nvml import build as nvml
 from tests.sandbox.packages import build, nvidia
 
 FLEET = "driver"
+CHAT, PATIENCE = "/v1/chat/completions", 5.0  # seconds
 STATE = "dpkg-query -W -f '${Package} ${db:Status-Abbrev} ${Version}\\n' '*nvidia*' libcuda1"
 
 
@@ -49,11 +51,18 @@ class DriverNode(Node):
         return self.shell("cat /proc/sys/kernel/random/boot_id")
 
     def phase(self) -> str:
-        """Return the phase of its engine; empty where nobody answers."""
+        """Return the phase of its engine."""
+        return str(self.state()["phase"])
+
+    def answers(self) -> bool:
+        """Say whether a client gets an answer."""
+        words = {"model": "default", "messages": [{"role": "user", "content": "?"}]}
+        body = {**words, "max_tokens": 1}
+        gateway = self.world.gateway(self.host)
         try:
-            return str(self.state()["phase"])
-        except (OSError, ValueError, HTTPException):
-            return ""
+            return gateway.request("POST", CHAT, body, timeout=PATIENCE).status == 200
+        except (OSError, HTTPException):
+            return False
 
 
 class DriverWorld(World):
@@ -126,10 +135,12 @@ class Watch:
         self._thread.join()
 
     def _look(self) -> None:
-        while not self._stop.wait(0.3):
-            serving = {node.host for node in self._nodes if node.phase() == "SERVING"}
-            self.least = min(self.least, len(serving))
-            self.away |= {node.host for node in self._nodes} - serving
+        with ThreadPoolExecutor() as pool:
+            while not self._stop.wait(0.3):
+                answers = list(pool.map(DriverNode.answers, self._nodes))
+                self.least = min(self.least, sum(answers))
+                pairs = zip(self._nodes, answers, strict=True)
+                self.away |= {node.host for node, serves in pairs if not serves}
 
 
 @contextmanager

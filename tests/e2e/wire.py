@@ -166,7 +166,7 @@ class Crowd:
     problems: list[str] = field(default_factory=list)
 
     async def run(self, bodies: list[dict[str, object]], meanwhile: "asyncio.Event") -> None:
-        """Send all; `meanwhile` is set once every one has its first piece."""
+        """Send all; `meanwhile` is set once every one has its head, and none has come to its end."""
         entering = asyncio.Semaphore(40)
         await asyncio.gather(
             *(self._one(body, entering, meanwhile, len(bodies)) for body in bodies)
@@ -185,11 +185,10 @@ class Crowd:
                     self.wire.address, 443, ssl=self.wire.tls, server_hostname=self.wire.name
                 )
                 writer.write(self.wire.post(body))
-                data = await reader.readuntil(b"\r\n\r\n")
+            data = await reader.readuntil(b"\r\n\r\n")
             if not data.startswith(b"HTTP/1.1 200"):
                 data += await reader.read()
                 raise ValueError(data)
-            data += await reader.readuntil(b"data:")
             self.under_way += 1
             self.most = max(self.most, self.under_way)
             if self.most == all_of_them:

@@ -44,7 +44,7 @@ def test_what_cannot_be_written_is_left_alone() -> None:
 def test_the_file_leaves_out_what_the_host_allows_more_of() -> None:
     host = FakeHost({KernelNow: kernel(), PathStates: {}})
     [command] = commands(host, lambda: sysctl_file._inner(spec()))
-    text = command.connector_arguments["_stdin"]
+    text = str(command.connector_arguments["_stdin"])
     assert "-vm.swappiness = 1\n" in text
     assert "fs.file-max" not in text
     assert PATH in manifest.of(host).files  # type: ignore[arg-type]

@@ -9,10 +9,10 @@ from msgspec.structs import replace
 
 from agent.doctor.finding import Finding, Report, fault, note, warning
 from agent.doctor.node import Look
-from fleet.command import WrongUseError
-from fleet.doctor import command, control, reach
+from fleet.doctor import control, document
+from fleet.doctor.answer import Answer, read
 from fleet.doctor.clocks import clock
-from fleet.doctor.reach import ABSENT, Answer, read
+from fleet.facts.diagnosis import ABSENT, Diagnosis
 from tests.agent.doctor.fakes import NOW, FakeNode, told
 from tests.fleet.samples import spec
 
@@ -48,10 +48,10 @@ def test_a_host_without_a_report_says_why(printed: str, said: str) -> None:
 
 
 def test_the_document_puts_hosts_together_and_names_the_silent() -> None:
-    made = command.document(
+    made = document.document(
         "prod.py", [], {"a": answer(HELD), "b": answer(HELD, NOTE), "c": Answer(problem="is down")}
     )
-    shown = command.render(made, notes=False, colour=False)
+    shown = document.render(made, notes=False, colour=False)
     assert shown.splitlines() == [
         "silent  c: is down",
         "warning holds: docker-ce: not held [a, b]",
@@ -59,16 +59,16 @@ def test_the_document_puts_hosts_together_and_names_the_silent() -> None:
         "2 warnings (1 note: --all)",
         "2 host(s) examined, 1 not",
     ]
-    assert command.code(made) == 3
+    assert document.code(made) == 3
 
 
 def test_codes() -> None:
-    assert command.code(command.document("x", [], {"a": answer(NOTE)})) == 0
-    assert command.code(command.document("x", [], {"a": answer(HELD)})) == 1
+    assert document.code(document.document("x", [], {"a": answer(NOTE)})) == 0
+    assert document.code(document.document("x", [], {"a": answer(HELD)})) == 1
     here = replace(fault("f", "x"), examination="configuration")
-    made = command.document("x", [here], {"a": answer()})
-    assert command.code(made) == 1
-    assert "[this machine]" in command.render(made, notes=False, colour=False)
+    made = document.document("x", [here], {"a": answer()})
+    assert document.code(made) == 1
+    assert "[this machine]" in document.render(made, notes=False, colour=False)
 
 
 @pytest.mark.parametrize(
@@ -109,13 +109,8 @@ def test_certificates_on_this_machine_are_looked_at_once(tmp_path: Path) -> None
     assert told(findings) == ["fault: /tls.crt holds no certificate in PEM"]
 
 
-def test_wrong_use_is_told_before_anything_is_asked(tmp_path: Path) -> None:
-    with pytest.raises(WrongUseError, match="there is no such inventory"):
-        command.make(tmp_path / "none.py", [])
-
-
 def test_the_fact_asks_for_a_document_and_never_fails() -> None:
-    asked = reach.Diagnosis().command()
+    asked = Diagnosis().command()
     assert "doctor --json" in asked
     assert ABSENT in asked
-    assert json.loads(reach.Diagnosis().process(["{", '"a": 1', "}"])) == {"a": 1}
+    assert json.loads(Diagnosis().process(["{", '"a": 1', "}"])) == {"a": 1}
