@@ -2,7 +2,8 @@
 
 Exit codes: 0 done · 1 not reached, or refused · 2 wrong use · 3 the wait ended without success.
 `simulate` needs no agent; it ends with 3 if something would have been done (`agent.simulate`).
-`doctor` needs none either; it ends with 1 if it finds something (`agent.doctor.command`).
+`doctor` needs none either; it ends with 1 if it finds something (`agent.doctor.command`); nor does
+`maintenance` (`agent.maintenance`).
 """
 
 import argparse
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from agent import audit, client, show, show_why, simulate, why
+from agent import audit, client, maintenance_command, show, show_why, simulate, why
 from agent.asking import ask
 from agent.doctor import command as doctor
 from agent.errors import StokerError
@@ -39,7 +40,7 @@ def main(
                 return _why(agent, options)
             case "ack":
                 return _acknowledge(agent, options)
-            case "simulate" | "doctor":
+            case "simulate" | "doctor" | "maintenance":
                 return _alone(options)
             case verb:
                 return ask(agent, Verb(verb), options, pause)
@@ -75,6 +76,8 @@ def _parser() -> argparse.ArgumentParser:
     ack.add_argument("incident", help="its id, as `stokerctl status` shows it")
     _add_person(ack)
     ack.add_argument("--json", action="store_true", help="print what was taken on")
+    kept = commands.add_parser("maintenance", help="keep this node as it is for a while")
+    maintenance_command.arguments(kept, _person())
     examine = commands.add_parser("doctor", help="what is wrong here, and how is it put right?")
     examine.add_argument("--json", action="store_true", help="print all findings as one document")
     examine.add_argument("--all", action="store_true", help="show notes too")
@@ -142,6 +145,8 @@ def _acknowledge(agent: client.Agent, options: argparse.Namespace) -> int:
 
 def _alone(options: argparse.Namespace) -> int:
     """Do what needs no agent."""
+    if options.command == "maintenance":
+        return maintenance_command.main(options)
     if options.command == "doctor":
         return doctor.main(as_json=options.json, notes=options.all)
     return _simulate(options)

@@ -18,6 +18,7 @@ from fleet.facts.engines import AgentStatus, Status
 from fleet.stages import preflight
 
 AT_ONCE = 40  # hosts looked at in parallel
+AT_WORK = {"SERVING", "DRAINING"}  # phases in which requests may be in flight
 
 
 class Batch(Struct, frozen=True):
@@ -51,27 +52,50 @@ def made(state: State) -> tuple[Batch, ...]:
 def _make(state: State) -> tuple[Batch, ...]:
     hosts = [host for host in state.inventory if host in state.activated_hosts]
     hosts = [host for host in hosts if state.is_host_in_limit(host)]
-    moved = dict(zip((h.name for h in hosts), Pool(AT_ONCE).map(_disturbed, hosts), strict=True))
-    serves = {h.name: {e.model for e in specs.of(h).engines.values()} for h in hosts}
-    disturbed = [name for name, is_moved in moved.items() if is_moved]
-    size = min((specs.of(host).rollout.batch for host in hosts), default=1)
+    found = dict(zip((h.name for h in hosts), Pool(AT_ONCE).map(_status, hosts), strict=True))
+    # What it serves now too: while one host gives a model up, no other that has it may be out.
+    serves = {
+        h.name: {e.model for e in specs.of(h).engines.values()} | _models(found[h.name])
+        for h in hosts
+    }
+    disturbed = [host.name for host in hosts if _disturbed(host, found[host.name])]
+    size = min((rollout.at_once(specs.of(h).rollout, len(hosts)) for h in hosts), default=1)
     return tuple(
         Batch(tuple(names), When.ALWAYS if set(names) & set(disturbed) else When.NOT_SERVING)
         for names in rollout.batches(serves, disturbed, size)
     )
 
 
-def _disturbed(host: Host) -> bool:
-    """Tell whether an engine that serves on this host has to be restarted, or another's goes."""
-    if takeover.serving(specs.of(host), preflight.look(host.state)[0][host.name]):
-        return True
+def _status(host: Host) -> Status | None:
+    """Ask the agent; None = nobody knows."""
     try:
         with ctx_host.use(host):
-            status: Status = get_fact(host.state, host, AgentStatus, apply_failed_hosts=False)
+            found: Status = get_fact(host.state, host, AgentStatus, apply_failed_hosts=False)
     except (PyinfraError, OSError, EOFError):
+        return None
+    return found
+
+
+def _models(status: Status | None) -> set[str]:
+    engines = status.engines.values() if status else ()
+    return {one.model for one in engines if one.model and one.state.phase in AT_WORK}
+
+
+def _disturbed(host: Host, status: Status | None) -> bool:
+    """Tell whether an engine that serves on this host has to be restarted, or goes."""
+    spec = specs.of(host)
+    if takeover.serving(spec, preflight.look(host.state)[0][host.name]):
+        return True
+    if status is None:
         return True  # not known: by itself, and carefully
+    if any(
+        one.state.phase in AT_WORK
+        for name, one in status.engines.items()
+        if name not in spec.engines
+    ):
+        return True
     return any(
         ask(status.engines.get(name), digest(engine), When.ALWAYS) in {Ask.RESTART, Ask.HELD}
         and ask(status.engines.get(name), digest(engine), When.NOT_SERVING) is Ask.NOTHING
-        for name, engine in specs.of(host).engines.items()
+        for name, engine in spec.engines.items()
     )

@@ -1,15 +1,18 @@
 """What the deploy manages on each host, collected by its own operations while they run.
 
-The result lies on the node as `/var/lib/stoker/manifest.json`; `agent.drift` compares it with
-what is there.
+The result lies on the node as `/var/lib/stoker/manifest.json`. `of_release` is what it was when
+the node converged to the release that it now compares itself with.
 """
 
+from collections.abc import Mapping
 from weakref import WeakKeyDictionary
 
 import msgspec
+from pyinfra.api.exceptions import OperationError
 from pyinfra.api.host import Host
 
 from agent.drift.manifest import Directory, File, Link, Manifest, Package, Unit
+from fleet.release import given
 
 PATH = "/var/lib/stoker/manifest.json"
 
@@ -27,8 +30,10 @@ class Collected:
         self.packages: dict[str, Package] = {}
         # Files whose content is not known here; they are taken as they are at the end of the run.
         self.measured: set[str] = set()
+        # Units whose files are looked at then.
+        self.composed: set[str] = set()
 
-    def dump(self) -> str:
+    def dump(self, composed: Mapping[str, tuple[str, ...]]) -> str:
         """Return the manifest as canonical JSON."""
         manifest = Manifest(
             files=self.files,
@@ -36,6 +41,7 @@ class Collected:
             links=self.links,
             units=self.units,
             packages=self.packages,
+            composed=dict(composed),
         )
         encoded = msgspec.json.encode(manifest, order="sorted")
         return msgspec.json.format(encoded, indent=2).decode() + "\n"
@@ -45,3 +51,14 @@ def of(host: Host) -> Collected:
     """Return what was collected for `host` so far."""
     # `pyinfra.host` is a stand-in for the current host, so its own identity is no key.
     return _of_host.setdefault(host.inventory.get_host(host.name), Collected())
+
+
+def of_release() -> Manifest | None:
+    """Return the manifest of the release that this node once converged to; None elsewhere."""
+    here = given.release()
+    if here is None or not given.reached():
+        return None
+    try:
+        return msgspec.json.decode((here / "manifest.json").read_bytes(), type=Manifest)
+    except (OSError, msgspec.DecodeError) as error:
+        raise OperationError(f"{here / 'manifest.json'}: {error}") from error

@@ -45,7 +45,10 @@ class Package(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Manifest(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everything that the deploy manages on a node."""
+    """Everything that the deploy manages on a node.
+
+    `composed` = the files that systemd made each unit of, as the deploy found them at its end.
+    """
 
     schema: int = 1
     files: dict[str, File] = {}
@@ -53,3 +56,4 @@ class Manifest(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     links: dict[str, Link] = {}
     units: dict[str, Unit] = {}
     packages: dict[str, Package] = {}
+    composed: dict[str, tuple[str, ...]] = {}

@@ -33,8 +33,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One check. `at` seconds, UTC; `seconds` of wall time, `cpu` of processor time it took.
 
-    `since` = when what is left became what it is now. `problem` = it could not be told whether there
-    is drift, and why. `maintenance` = a person keeps the node as it is, in that person's words.
+    `since` = when what is left became what it is now. `problem` = it could not be told whether
+    there is drift, and why. `maintenance` = a person keeps the node as it is: who, and why.
     """
 
     at: float

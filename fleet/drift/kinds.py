@@ -13,6 +13,7 @@ STAGES = {
     "base": Kind.SAFE,
     "firewall": Kind.NEVER,
     "driver": Kind.NEVER,
+    "takeover": Kind.NEVER,
     "runtime": Kind.SAFE,
     "model": Kind.SAFE,
     "gateway": Kind.SAFE,

@@ -14,10 +14,14 @@ class State(msgspec.Struct, frozen=True):
 
 
 class Engine(msgspec.Struct, frozen=True):
-    """One engine; `running_digest` is of the settings it runs with, None = it does not run."""
+    """One engine; `running_digest` is of the settings it runs with, None = it does not run.
+
+    `model`: the repository that it serves.
+    """
 
     state: State
     running_digest: str | None = None
+    model: str = ""
 
 
 class Status(msgspec.Struct, frozen=True):

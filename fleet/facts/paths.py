@@ -7,12 +7,15 @@ from agent.drift.manifest import Directory, File, Link
 
 Found = dict[str, File | Directory | Link]
 
-_LOOK = """do
-  if [ -L "$p" ]; then echo "l|$p|$(readlink "$p")"
-  elif [ -d "$p" ]; then echo "d|$p|$(stat -c '%a|%U|%G' "$p")"
-  elif [ -e "$p" ]; then echo "f|$p|$(stat -c '%a|%U|%G' "$p")|$(sha256sum <"$p" | cut -c1-64)"
-  fi
-done"""
+# Two processes, however many paths: a check for drift looks at all of them every half hour.
+_LOOK = r"""look() {
+  for p; do shift
+    if [ -L "$p" ]; then echo "l|$p|$(readlink "$p")"; elif [ -e "$p" ]; then set -- "$@" "$p"; fi
+  done
+  [ $# = 0 ] || stat -c 's|%n|%F|%a|%U|%G' "$@"
+  for p; do shift; [ -d "$p" ] || set -- "$@" "$p"; done
+  [ $# = 0 ] || sha256sum "$@"
+}; look"""
 
 
 class PathStates(FactBase[Found]):
@@ -25,20 +28,26 @@ class PathStates(FactBase[Found]):
 
     @override
     def command(self, paths: list[str]) -> StringCommand:
-        return StringCommand("for p in", *(QuoteString(path) for path in paths), ";", _LOOK)
+        return StringCommand(_LOOK, *(QuoteString(path) for path in paths), "|| true")
 
     @override
     def process(self, output: list[str]) -> Found:
         found: Found = {}
+        files: dict[str, list[str]] = {}
         for line in output:
-            kind, path, *rest = line.split("|")
+            kind, _, rest = line.partition("|")
             if kind == "l":
-                found[path] = Link(target=rest[0])
-            elif kind == "d":
-                found[path] = Directory(mode=rest[0], user=rest[1], group=rest[2])
-            else:
-                mode, user, group, sha256 = rest
-                found[path] = File(sha256=sha256, mode=mode, user=user, group=group)
+                path, _, target = rest.partition("|")
+                found[path] = Link(target=target)
+            elif kind == "s":
+                path, of, mode, user, group = rest.rsplit("|", 4)
+                if of == "directory":
+                    found[path] = Directory(mode=mode, user=user, group=group)
+                else:
+                    files[path] = [mode, user, group]
+            elif path := line[66:]:  # as sha256sum prints it
+                mode, user, group = files[path]
+                found[path] = File(sha256=line[:64], mode=mode, user=user, group=group)
         return found
 
 

@@ -3,7 +3,7 @@
 from pyinfra.api import FactBase, QuoteString, StringCommand
 from typing_extensions import override
 
-_PROPERTIES = "LoadState,ActiveState,UnitFileState,NeedDaemonReload,DropInPaths"
+_PROPERTIES = "LoadState,ActiveState,UnitFileState,NeedDaemonReload,FragmentPath,DropInPaths"
 
 Units = dict[str, dict[str, str]]
 
@@ -19,22 +19,28 @@ class UnitStates(FactBase[Units]):
     @override
     def command(self, names: list[str]) -> StringCommand:
         quoted = (QuoteString(name) for name in names)
-        # The names come back in order; an alias would otherwise come back under another name.
+        # The blocks come back in order; an alias would otherwise come back under another name.
         return StringCommand(
-            "for u in", *quoted, f'; do echo "unit=$u"; systemctl show -p {_PROPERTIES} "$u"; done'
+            "set --", *quoted, f'; echo "units=$*"; systemctl show -p {_PROPERTIES} "$@"'
         )
 
     @override
     def process(self, output: list[str]) -> Units:
-        found: Units = {}
-        current: dict[str, str] = {}
-        for line in output:
-            key, _, value = line.partition("=")
-            if key == "unit":
-                current = found.setdefault(value, {})
-            elif key:
-                current[key] = value
-        return found
+        first, *rows = output or [""]
+        blocks: list[dict[str, str]] = [{}]
+        for row in rows:
+            key, _, value = row.partition("=")
+            if key in blocks[-1]:  # what parts two units is an empty line, which may be left out
+                blocks.append({})
+            if key:
+                blocks[-1][key] = value
+        return dict(zip(first.removeprefix("units=").split(), blocks, strict=False))
+
+
+def made_of(unit: dict[str, str]) -> tuple[str, ...]:
+    """Return the files that systemd makes a unit of: the unit itself, and its drop-ins, sorted."""
+    own, *drop_ins = unit.get("FragmentPath", ""), *sorted(unit.get("DropInPaths", "").split())
+    return (own, *drop_ins)
 
 
 def is_up(unit: dict[str, str]) -> bool:

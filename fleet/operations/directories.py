@@ -8,6 +8,7 @@ from pyinfra.api import QuoteString, StringCommand, operation
 from agent.drift.manifest import Directory
 from fleet import manifest
 from fleet.facts.paths import PathStates
+from fleet.operations.file import out_of_the_way
 
 
 @operation()
@@ -21,7 +22,9 @@ def directories(wanted: Mapping[str, tuple[str, str]]) -> Generator[StringComman
         host.noop("all directories are as wanted")
     for path in wrong:
         d = paths[path]
-        yield StringCommand("install -d -m", d.mode, "-o", d.user, "-g", d.group, QuoteString(path))
+        other = path in found and not isinstance(found[path], Directory)
+        aside = [*out_of_the_way(path), "&&"] if other else []
+        yield StringCommand(*aside, "install -d -m", d.mode, "-o", d.user, "-g", d.group, QuoteString(path))
 
 
 def _directory(mode: str, owner: str) -> Directory:

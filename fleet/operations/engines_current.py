@@ -10,6 +10,7 @@ from agent.engines import ENGINES
 from agent.spec import EngineSpec, HostSpec, digest
 from fleet import locking
 from fleet.applying import Ask, When, ask
+from fleet.facts.containers import EngineContainers, changed
 from fleet.facts.engines import AgentStatus, Status
 from fleet.release import given
 
@@ -23,6 +24,8 @@ def engines_current(spec: HostSpec, when: When) -> Generator[StringCommand]:
     An engine that serves is only touched with `When.ALWAYS`.
     """
     asks = _asks(spec, host.get_fact(AgentStatus), when)
+    if given.release() is not None and when is When.ALWAYS:
+        asks = _with_changed(asks, spec)
     if _which(asks, Ask.WAIT) and host.state.is_executing:
         # The agent starts them; that is no change of ours.
         seconds = max(patience(spec.engines[name]) for name in _which(asks, Ask.WAIT))
@@ -38,6 +41,13 @@ def engines_current(spec: HostSpec, when: When) -> Generator[StringCommand]:
         host.noop("the engines run as they should")
     else:
         yield from (_restart(name, spec) for name in restarts)
+
+
+def _with_changed(asks: dict[str, Ask], spec: HostSpec) -> dict[str, Ask]:
+    """Return it with the engines that somebody has changed on the node; only a node looks."""
+    found = host.get_fact(EngineContainers, names=list(spec.engines))
+    calm = {name for name, one in asks.items() if one is Ask.NOTHING}
+    return asks | {name: Ask.RESTART for name in changed(spec, found) if name in calm}
 
 
 def _which(asks: dict[str, Ask], wanted: Ask) -> list[str]:

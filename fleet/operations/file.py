@@ -1,12 +1,13 @@
 """A file with a content, a mode and an owner: written beside, checked, and moved into place."""
 
+import time
 from collections.abc import Generator
 from hashlib import sha256
 
 from pyinfra import host
 from pyinfra.api import QuoteString, StringCommand, operation
 
-from agent.drift.manifest import File
+from agent.drift.manifest import Directory, File
 from fleet import manifest
 from fleet.facts.paths import PathStates
 
@@ -23,6 +24,12 @@ def file(
     yield from place(path, content, mode, owner, check)
 
 
+def out_of_the_way(path: str) -> tuple[str | QuoteString, ...]:
+    """Return the words of a command that moves what lies at `path` aside."""
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    return ("mv -T", QuoteString(path), QuoteString(f"{path}.found-{stamp}"))
+
+
 def place(
     path: str, content: str, mode: str, owner: str, check: str = ""
 ) -> Generator[StringCommand]:
@@ -37,9 +44,11 @@ def place(
         return
     target, new = QuoteString(path), QuoteString(f"{path}.stoker-new")
     tested = [f"{check}", new, "&&"] if check else []
+    # A directory in its place is somebody's: it is moved aside, for a file cannot replace it.
+    aside = [*out_of_the_way(path), "&&"] if isinstance(found, Directory) else []
     rights = ["chown", owner, new, "&& chmod", mode, new, "&&"]
     yield StringCommand(
-        "umask 077 && cat >", new, "&&", *rights, *tested, "mv -fT", new, target,
+        "umask 077 && cat >", new, "&&", *rights, *tested, *aside, "mv -fT", new, target,
         "|| { rm -f", new, "; exit 1; }",
         _stdin=content,
     )  # fmt: skip

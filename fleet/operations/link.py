@@ -5,19 +5,22 @@ from collections.abc import Generator
 from pyinfra import host
 from pyinfra.api import QuoteString, StringCommand, operation
 
-from agent.drift.manifest import Link
+from agent.drift.manifest import Directory, Link
 from fleet import manifest
 from fleet.facts.paths import PathStates
+from fleet.operations.file import out_of_the_way
 
 
 @operation()
 def link(path: str, target: str) -> Generator[StringCommand]:
     """Make `path` a link to `target`."""
     manifest.of(host).links[path] = Link(target=target)
-    if host.get_fact(PathStates, paths=[path]).get(path) == Link(target=target):
+    found = host.get_fact(PathStates, paths=[path]).get(path)
+    if found == Link(target=target):
         host.noop(f"{path} leads to {target}")
         return
-    yield StringCommand("ln -sfnT", QuoteString(target), QuoteString(path))
+    aside = [*out_of_the_way(path), "&&"] if isinstance(found, Directory) else []
+    yield StringCommand(*aside, "ln -sfnT", QuoteString(target), QuoteString(path))
 
 
 @operation()

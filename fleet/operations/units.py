@@ -17,6 +17,7 @@ def unit_known(units: list[str], drop_in: str = "") -> Generator[StringCommand]:
 
     systemd 252 does not say so for the first `drop_in` of a unit, so that is looked for.
     """
+    manifest.of(host).composed.update(units)
     states = host.get_fact(UnitStates, names=units)
     stale = [
         name
@@ -37,7 +38,7 @@ def unit_up(unit: str) -> Generator[StringCommand]:
     manifest.of(host).units[unit] = Unit(enabled=True, active=True)
     state = host.get_fact(UnitStates, names=[unit]).get(unit, {})
     if state.get("UnitFileState") != "enabled":
-        yield StringCommand("systemctl enable", QuoteString(unit))
+        yield enabling(unit, state)
     if not is_up(state):
         yield started("start", unit)
     if state.get("UnitFileState") == "enabled" and is_up(state):
@@ -57,11 +58,19 @@ def unit_current(
     digests = host.get_fact(StartedWith, files=files, stamp=stamp)
     enabled, current = state.get("UnitFileState") == "enabled", is_up(state) and digests.equal
     if not enabled:
-        yield StringCommand("systemctl enable", QuoteString(unit))
+        yield enabling(unit, state)
     if not current:
         yield started("reload" if reload and is_up(state) and digests.runs else "restart", unit)
     if enabled and current:
         host.noop(f"{unit} runs with what lies there")
+
+
+def enabling(unit: str, state: dict[str, str]) -> StringCommand:
+    """Return the command that has a unit started at every boot, also one that was masked."""
+    masked = state.get("UnitFileState", "").startswith("masked")
+    runtime = "--runtime " if state.get("UnitFileState") == "masked-runtime" else ""
+    first = [f"systemctl unmask {runtime}--", QuoteString(unit), "&&"] if masked else []
+    return StringCommand(*first, "systemctl enable", QuoteString(unit))
 
 
 def started(verb: str, name: str) -> StringCommand:

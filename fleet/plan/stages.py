@@ -24,12 +24,12 @@ DISRUPTIONS: dict[str, Disruption] = {
         firewall,
         driver,
         runtime,
-        release,
         model,
         gateway,
         takeover,
         agent,
         engine,
         drift,
+        release,
     )
 }

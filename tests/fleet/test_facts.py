@@ -9,11 +9,15 @@ from fleet.operations.sysctl import Kernel, KernelNow
 
 
 def test_paths() -> None:
-    lines = ["l|/a|/b", "d|/c|755|root|root", "f|/d|600|root|www|abc"]
+    digest = "0" * 64
+    lines = [
+        *("l|/a|/b", "s|/c|directory|755|root|root", "s|/d|regular file|600|root|www"),
+        f"{digest}  /d",
+    ]
     assert PathStates().process(lines) == {
         "/a": Link(target="/b"),
         "/c": Directory(mode="755", user="root", group="root"),
-        "/d": File(sha256="abc", mode="600", user="root", group="www"),
+        "/d": File(sha256=digest, mode="600", user="root", group="www"),
     }
 
 
@@ -35,7 +39,7 @@ def test_only_installed_packages_count() -> None:
 
 
 def test_units() -> None:
-    lines = ["unit=a.service", "Id=a.service", "ActiveState=active", "unit=b@x.service", "Id=b"]
+    lines = ["units=a.service b@x.service", "Id=a.service", "ActiveState=active", "Id=b"]
     states = UnitStates().process(lines)
     assert states["a.service"]["ActiveState"] == "active"
     assert is_up(states["a.service"])

@@ -23,7 +23,9 @@ UNITS = {
         "stoker-agent.service", spec=ARMED, webhook_secret=WEBHOOK
     ),
     "stoker-engine@main.service": render("stoker-engine@.service", stop_seconds=60),
-    "stoker-weights@main.service": render("stoker-weights@.service", spec=BARE),
+    "stoker-weights@main.service": render(
+        "stoker-weights@.service", spec=BARE, python="/usr/bin/python3", etc="/etc/stoker/coming"
+    ),
     "stoker-firewall.service": render("stoker-firewall.service", path=PATH),
 }
 # Measured with systemd 252: 2.2, 2.2, 2.7, 2.0, 2.5; a unit without any of it has 9.6.

@@ -19,6 +19,7 @@ from fleet.operations.packages import packages
 from fleet.operations.repository import Repository, repository
 from fleet.operations.secret_file import secret_file
 from fleet.operations.units import unit_current, unit_known
+from fleet.render import ROOT
 from tests.fleet.samples import FakeHost, commands, spec
 
 CONTENT = "hello\n"
@@ -124,13 +125,24 @@ def test_an_engine_that_serves_with_old_settings_is_rolled() -> None:
     assert "stokerctl restart main --wait" in command.get_raw_value()
 
 
-def test_the_roll_stops_where_a_host_has_failed() -> None:
+def test_the_first_host_that_fails_stops_the_run() -> None:
+    assert "config.FAIL_PERCENT = 0" in (ROOT / "config.py").read_text()
+
+
+def test_a_host_that_does_not_come_back_returns_to_its_former_release() -> None:
     host = FakeHost({AgentStatus: _engine("SERVING", "old")})
-    failed = FakeHost({}, name="gpu-0")
-    host.state.failed_hosts, host.state.activated_hosts = {failed}, {failed, host}
     [command] = commands(host, lambda: engines_current._inner(spec(), When.ALWAYS))
-    assert "stokerctl" not in command.get_raw_value()
-    assert "the roll stopped at gpu-0" in command.get_raw_value()
+    text = command.get_raw_value()
+    assert "|| { lock=" in text
+    assert "stoker-release converge" in text
+    assert text.endswith("exit 1; }")
+
+
+def test_it_stays_as_it_is_where_the_operator_wants_that() -> None:
+    host = FakeHost({AgentStatus: _engine("SERVING", "old")})
+    made = spec(rollout_revert=False)
+    [command] = commands(host, lambda: engines_current._inner(made, When.ALWAYS))
+    assert "stoker-release" not in command.get_raw_value()
 
 
 def test_an_engine_that_starts_is_waited_for_and_that_is_no_change() -> None:

@@ -52,7 +52,8 @@ def test_units_and_cron(name: str, made: HostSpec) -> None:
     unit = render("stoker-agent.service", spec=made, webhook_secret=WEBHOOK)
     golden(f"stoker-agent.service-{name}", unit)
     golden(f"50-stoker.rules-{name}", render("50-stoker.rules", spec=made))
-    golden(f"stoker-weights@.service-{name}", render("stoker-weights@.service", spec=made))
+    weights = render("stoker-weights@.service", spec=made, python="/opt/python", etc="/coming")
+    golden(f"stoker-weights@.service-{name}", weights)
     golden(f"cron-{name}", render("cron", spec=made))
 
 

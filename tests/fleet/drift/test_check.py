@@ -4,12 +4,12 @@ from collections.abc import Collection
 
 import pytest
 
+from agent.drift.report import Report
 from agent.errors import SourceError
 from agent.spec import DriftSpec
 from fleet.drift.check import check
 from fleet.drift.deployed import Asked
 from fleet.drift.policy import Standing
-from agent.drift.report import Report
 
 HOLD = "apt-mark hold docker-ce"
 

@@ -14,7 +14,7 @@ from tests.fleet.plan.samples import given
 from tests.fleet.samples import spec
 
 ENGINES = {
-    name: {"gpus": 1, "port": port, "quantize": "fp8"}
+    name: {"gpus": 1, "port": port, "quantize": "fp8", "served_name": name}
     for port, name in enumerate(("a", "b", "c", "d", "e", "f", "g"), 8080)
 }
 HOST = host(
