@@ -48,5 +48,5 @@ for batch in host.loop(batching.of(host)):
         firewall.after_takeover(spec, found)
         agent.apply(spec)
         engine.apply(spec, batch.when)
-        drift.apply(spec)
+        drift.apply(spec, found)
         release.apply(spec, found)

@@ -11,10 +11,12 @@ from pyinfra.api.host import Host
 from pyinfra.api.state import State
 from pyinfra.context import ctx_host
 
-from agent.spec import digest
+from agent.spec import HostSpec, digest
 from fleet import rollout, specs, takeover
 from fleet.applying import Ask, When, ask
+from fleet.facts.containers import EngineContainers, changed
 from fleet.facts.engines import AgentStatus, Status
+from fleet.release import given
 from fleet.stages import preflight
 
 AT_ONCE = 40  # hosts looked at in parallel
@@ -81,6 +83,12 @@ def _models(status: Status | None) -> set[str]:
     return {one.model for one in engines if one.model and one.state.phase in AT_WORK}
 
 
+def _changed(host: Host, spec: HostSpec) -> bool:
+    """Tell whether somebody has changed a container on this node; only a node looks at its own."""
+    with ctx_host.use(host):
+        return any(changed(spec, host.get_fact(EngineContainers, names=list(spec.engines))))
+
+
 def _disturbed(host: Host, status: Status | None) -> bool:
     """Tell whether an engine that serves on this host has to be restarted, or goes."""
     spec = specs.of(host)
@@ -88,6 +96,8 @@ def _disturbed(host: Host, status: Status | None) -> bool:
         return True
     if status is None:
         return True  # not known: by itself, and carefully
+    if given.release() is not None and _changed(host, spec):
+        return True
     if any(
         one.state.phase in AT_WORK
         for name, one in status.engines.items()

@@ -4,7 +4,8 @@ The result lies on the node as `/var/lib/stoker/manifest.json`. `of_release` is 
 the node converged to the release that it now compares itself with.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -51,6 +52,19 @@ def of(host: Host) -> Collected:
     """Return what was collected for `host` so far."""
     # `pyinfra.host` is a stand-in for the current host, so its own identity is no key.
     return _of_host.setdefault(host.inventory.get_host(host.name), Collected())
+
+
+@contextmanager
+def set_aside(host: Host) -> Iterator[None]:
+    """Within: collect anew, for what is only asked and not done; then it is as before."""
+    key = host.inventory.get_host(host.name)
+    before = _of_host.pop(key, None)
+    try:
+        yield
+    finally:
+        _of_host.pop(key, None)
+        if before is not None:
+            _of_host[key] = before
 
 
 def of_release() -> Manifest | None:

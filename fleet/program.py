@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 from threading import Lock
@@ -29,6 +30,7 @@ class ProgramError(Exception):
     """The program could not be put together; the text holds pip's last words."""
 
 
+@cache  # as the digest of the tree: made once a run
 def stamp(python: str) -> str:
     """Return 16 hex digits that change with the program, its dependencies, or the node's Python."""
     mixed = hashlib.sha256(python.encode())

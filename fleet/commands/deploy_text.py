@@ -56,8 +56,8 @@ def _host(host: HostPlan) -> Iterator[str]:
             yield f"engine {engine.name}: {engine.act}{how}"
     sizes = [one.bytes for one in host.downloads]
     if sizes:
-        known = amount(sum(size or 0 for size in sizes))
-        yield f"download: {known}" + (" and what is not known" if None in sizes else "")
+        known = [amount(sum(size or 0 for size in sizes))] if any(sizes) else []
+        yield "download: " + " and ".join(known + ["how much is not known"] * (None in sizes))
     yield from (f"takes over container {one.container}" for one in host.takeovers)
 
 

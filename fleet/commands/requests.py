@@ -66,7 +66,7 @@ def run(verb: Verb, options: argparse.Namespace, connect: Connect = ssh.connecte
         hosts=tuple(found),
         untouched=tuple(name for name in names if name not in asked),
     )
-    show(made, as_json=options.json)
+    show(made, as_json=options.json, told_before=len(batches) > 1)
     return made.code
 
 
@@ -124,12 +124,12 @@ def _silent(line: str) -> None:
     """Say nothing: with a single batch the end says it all."""
 
 
-def show(made: Outcome, *, as_json: bool) -> None:
-    """Print what became of it."""
+def show(made: Outcome, *, as_json: bool, told_before: bool = False) -> None:
+    """Print what became of it; each host only if that was not told in the course of it."""
     if as_json:
         print(msgspec.json.format(msgspec.json.encode(made)).decode())
         return
-    lines = [line for one in made.hosts for line in told(one)]
+    lines = [] if told_before else [line for one in made.hosts for line in told(one)]
     print("\n".join([*lines, *foot(made)]), file=sys.stdout)
 
 

@@ -59,7 +59,7 @@ def run(options: argparse.Namespace, connect: Connect = ssh.connected) -> int:
         hosts=(*rolled, *(HostOutcome(host=n, code=None, said=(w,)) for n, w in away.items())),
         untouched=tuple(name for name in names if name not in asked),
     )
-    requests.show(made, as_json=options.json)
+    requests.show(made, as_json=options.json, told_before=True)
     return 1 if any(one.code not in {0, None} for one in rolled) else made.code
 
 

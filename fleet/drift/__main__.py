@@ -4,41 +4,37 @@ Exit codes: 0 converged, also by correction · 2 drift is left · 1 it cannot be
 """
 
 # First, as pyinfra's own command line does it: gevent must patch before anything opens a socket.
+from fleet.drift import light  # isort: skip
 import pyinfra_cli  # isort: skip
 
 import argparse
-import contextlib
 import logging
 import os
-import random
-import secrets
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import msgspec
+from pyinfra.api.exceptions import PyinfraError
 
-from agent import hostlock, spec
+from agent import spec
 from agent.drift.report import Report
-from agent.errors import SourceError, StokerError
+from agent.errors import StokerError
 from agent.paths import Paths
-from fleet.drift import check, deployed, policy, text
-from fleet.drift.policy import Standing
+from fleet.drift import text
+from fleet.drift.alone import BusyError, alone
+from fleet.drift.once import checked, write
+from fleet.drift.slot import NoSlot
 from fleet.release import given
 
-__all__ = ["pyinfra_cli"]
-
-MAINTENANCE = "maintenance"  # a file below /etc/stoker; its text is shown
-HISTORY = "corrections.json"
+__all__ = ["light", "pyinfra_cli"]
 
 
 def main(arguments: Sequence[str] | None = None, paths: Paths = Paths()) -> int:  # noqa: B008
     """Check, write the report, print it; return the exit code."""
     options = _parser().parse_args(arguments)
-    time.sleep(random.uniform(0, options.splay))  # noqa: S311 - spreads load, hides nothing
     logging.getLogger("pyinfra").setLevel(logging.CRITICAL)
-    begun, cpu = time.monotonic(), _cpu()
+    begun = time.monotonic()
     release = given.release()
     if release is None:
         print("stoker-drift: this is no node: STOKER_RELEASE is not set", file=sys.stderr)
@@ -46,16 +42,16 @@ def main(arguments: Sequence[str] | None = None, paths: Paths = Paths()) -> int:
     report = Report(at=round(time.time(), 1), release=release.name)
     try:
         host = spec.load((release / "host.json").read_bytes())
-        with _alone():
-            report = _checked(host, report, paths, report_only=options.report_only)
-    except _BusyError as error:
-        print(error, file=sys.stderr)
-        return 0
-    except (OSError, msgspec.DecodeError, StokerError) as error:
+        with alone():
+            report = checked(host, report, paths, NoSlot(), report_only=options.report_only)
+    except BusyError as error:  # the last report stays: it is not known better
+        print(f"stoker-drift: {error}", file=sys.stderr)
+        return 1
+    except (OSError, msgspec.DecodeError, PyinfraError, StokerError) as error:
         report = msgspec.structs.replace(report, problem=str(error))
-    seconds, spent = time.monotonic() - begun, _cpu() - cpu
-    report = msgspec.structs.replace(report, seconds=round(seconds, 2), cpu=round(spent, 2))
-    _write(paths.state / "drift.json", msgspec.json.encode(report))
+    seconds = round(time.monotonic() - begun, 2)
+    report = msgspec.structs.replace(report, seconds=seconds, cpu=round(_cpu(), 2))
+    write(paths, paths.drift.name, msgspec.json.encode(report))
     shown = msgspec.json.encode(report).decode() if options.json else text.render(report)
     print(shown)
     return report.code
@@ -64,62 +60,8 @@ def main(arguments: Sequence[str] | None = None, paths: Paths = Paths()) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="stoker-drift", description="Check this node once.")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
-    parser.add_argument("--splay", type=int, default=0, help="wait up to so many seconds first")
     parser.add_argument("--report-only", action="store_true", help="put nothing right")
     return parser
-
-
-def _checked(host: spec.HostSpec, report: Report, paths: Paths, *, report_only: bool) -> Report:
-    settings = host.drift
-    if report_only:
-        settings = msgspec.structs.replace(settings, mode="report")
-    corrected = _history(paths)
-    standing = Standing(maintenance=_maintenance(paths), corrected=corrected)
-    with deployed.loaded() as found:
-        findings = check.check(found, settings, standing, report.at)
-    done = [f"{one.stage} | {one.operation}" for one in findings if not one.left]
-    _write(paths.state / HISTORY, msgspec.json.encode(policy.remember(corrected, done, report.at)))
-    return msgspec.structs.replace(report, findings=findings)
-
-
-class _BusyError(StokerError):
-    """Somebody else is at this node: then that is no time to look."""
-
-
-@contextlib.contextmanager
-def _alone() -> Iterator[None]:
-    mine = {"by": "drift", "reason": "drift", "token": secrets.token_hex(8), "pid": os.getpid()}
-    path = Path(hostlock.PATH)
-    holder, code = hostlock.act(path, "take", mine, time.time())
-    if code and holder is not None:
-        raise _BusyError(f"not looked: {holder['by']} is at this node ({holder['reason']})")
-    try:
-        yield
-    finally:
-        hostlock.act(path, "leave", mine, time.time())
-
-
-def _maintenance(paths: Paths) -> str | None:
-    try:
-        return (paths.etc / MAINTENANCE).read_text().strip() or "no reason was given"
-    except FileNotFoundError:
-        return None
-
-
-def _history(paths: Paths) -> dict[str, tuple[float, ...]]:
-    try:
-        found = (paths.state / HISTORY).read_bytes()
-        return msgspec.json.decode(found, type=dict[str, tuple[float, ...]])
-    except FileNotFoundError:
-        return {}
-    except msgspec.DecodeError as error:
-        raise SourceError(f"{paths.state / HISTORY}: {error}") from error
-
-
-def _write(path: Path, content: bytes) -> None:
-    new = path.with_name(f".{path.name}.new")
-    new.write_bytes(content + b"\n")
-    new.replace(path)
 
 
 def _cpu() -> float:

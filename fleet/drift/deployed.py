@@ -3,7 +3,7 @@
 Nothing is executed while it is loaded and asked.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Protocol, cast
@@ -17,11 +17,21 @@ from pyinfra.api.host import Host
 from pyinfra.api.operations import run_ops
 from pyinfra.api.state import BaseStateCallback, State, StateStage
 from pyinfra.context import ctx_config, ctx_host, ctx_inventory, ctx_state
+from pyinfra_cli.exceptions import CliError
 from pyinfra_cli.util import load_deploy_file
 
+from agent.drift.manifest import Manifest
+from agent.drift.report import Finding
 from agent.errors import SourceError
-from fleet import validate
+from agent.releases import About
+from fleet import manifest, specs, validate
+from fleet.drift import strange
+from fleet.drift.memo import Memo
+from fleet.facts.paths import PathStates
+from fleet.facts.units import UnitStates
+from fleet.release import given, wanted
 from fleet.render import ROOT
+from fleet.stages import preflight
 
 INVENTORY = Path("inventory/node.py")
 
@@ -41,6 +51,12 @@ class Deployed(Protocol):
     def ask(self) -> tuple[Asked, ...]:
         """Ask every operation, in order; raise `SourceError` when one cannot look."""
 
+    def broken(self) -> Iterable[Finding]:
+        """Look whether the release is as it was laid; when not, nothing else is worth asking."""
+
+    def strange(self) -> Iterable[Finding]:
+        """Look at what no operation puts right; after `ask`."""
+
     def run(self, keys: Collection[str]) -> dict[str, str]:
         """Carry out these operations, in order; return what failed, by key, with the last words."""
 
@@ -48,14 +64,31 @@ class Deployed(Protocol):
 class RealDeploy:
     """The real one; use within `loaded`."""
 
-    def __init__(self, state: State, host: Host) -> None:
-        self._state, self._host = state, host
+    def __init__(self, state: State, host: Host, former: Manifest) -> None:
+        self._state, self._host, self._former = state, host, former
         self._order = state.get_op_order()
 
     def ask(self) -> tuple[Asked, ...]:
         """See `Deployed`."""
         with ctx_host.use(self._host), ctx_config.use(self._state.config.copy()):
             return tuple(self._ask(key) for key in self._order)
+
+    def broken(self) -> Iterable[Finding]:
+        """See `Deployed`."""
+        here = given.release()
+        assert here is not None
+        laid = msgspec.json.decode((here / "about.json").read_bytes(), type=About)
+        with ctx_host.use(self._host):
+            spec, found = specs.of(self._host), preflight.look(self._state)[0][self._host.name]
+        return strange.release(laid, here.name, wanted.about(spec, found.python, laid.at))
+
+    def strange(self) -> Iterable[Finding]:
+        """See `Deployed`."""
+        measured, former = manifest.of(self._host).measured, self._former
+        with ctx_host.use(self._host):
+            paths = self._host.get_fact(PathStates, paths=sorted(measured)) if measured else {}
+            units = self._host.get_fact(UnitStates, names=sorted(former.composed))
+        return (*strange.files(former, measured, paths), *strange.units(former, units))
 
     def _ask(self, key: str) -> Asked:
         [whole] = self._state.op_meta[key].names
@@ -71,6 +104,7 @@ class RealDeploy:
 
     def run(self, keys: Collection[str]) -> dict[str, str]:
         """See `Deployed`."""
+        del self._host.get_fact  # what is carried out must see what it changes
         failures = _Failures()
         self._state.add_callback_handler(failures)
         self._state.config.FAIL_PERCENT = None
@@ -102,13 +136,17 @@ def loaded() -> Iterator[RealDeploy]:
     state.set_stage(StateStage.Connect)
     connect_all(state)
     try:
+        [host] = state.activated_hosts
+        former = manifest.of_release() or Manifest()
+        host.get_fact = Memo(host.get_fact, former).get_fact
         state.set_stage(StateStage.Prepare)
         try:
             load_deploy_file(state, str(ROOT / "deploy.py"))
         except PyinfraError as error:
             raise SourceError(str(error)) from error
-        [host] = state.activated_hosts
-        yield RealDeploy(state, host)
+        except CliError as error:  # whatever an operation, or a stage, has raised
+            raise SourceError(f"deploy.py: {error.__context__!r}") from error
+        yield RealDeploy(state, host, former)
     finally:
         disconnect_all(state)
 

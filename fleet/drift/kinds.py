@@ -25,8 +25,12 @@ STAGES = {
 }
 # Where an operation differs from its stage: patterns of names, the first that fits.
 OPERATIONS: tuple[tuple[str, str, Kind], ...] = (
+    ("firewall", "place *", Kind.SAFE),
+    ("firewall", "read *", Kind.SAFE),
     ("driver", "run nvidia-persistenced", Kind.SAFE),
     ("driver", "place *", Kind.SAFE),
+    ("driver", "make directories", Kind.SAFE),
+    ("driver", "add *", Kind.SAFE),
     ("runtime", "merge /etc/docker/daemon.json", Kind.DISRUPTIVE),
     ("runtime", "run Docker with this", Kind.DISRUPTIVE),
     ("runtime", "install *", Kind.NEVER),

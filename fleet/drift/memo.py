@@ -1,7 +1,7 @@
-"""What the operations of a check ask of the node: each thing once, and most of it in three commands.
+"""What the operations of a check ask of the node: each thing once, most of it in three commands.
 
-While operations are only asked nothing changes, so an answer holds for all of them. What lies where,
-which units run and which packages are there is asked for all at once, for the manifest of the
+While operations are only asked nothing changes, so an answer holds for all of them. What lies
+where, which units run and which packages are there is asked for all at once: the manifest of the
 release names nearly all of it.
 """
 
@@ -38,7 +38,7 @@ class Memo:
             Installed: set(manifest.packages),
         }
 
-    def get_fact(self, kind: type[FactBase[Any]], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+    def get_fact(self, kind: type[FactBase[Any]], *args: Any, **kwargs: Any) -> Any:
         """Return what the host's own `get_fact` would."""
         if kind in LISTS and not args and set(kwargs) == {LISTS[kind]}:
             return self._listed(kind, list(kwargs[LISTS[kind]]))

@@ -31,13 +31,20 @@ def left(kind: Kind, operation: str, spec: DriftSpec, standing: Standing, now: f
         return "drift_mode is report: nothing is put right"
     if kind is Kind.NEVER:
         return "a person puts this right: deploy, or see what changed it"
-    again = [at for at in standing.corrected.get(operation, ()) if now - at < DAY]
-    if len(again) >= spec.corrections_per_day:
-        other = f"; {standing.fighter}" if standing.fighter else ""
-        return f"was put right {len(again)} times within a day, and comes back{other}"
+    if again := fights(standing.corrected, operation, spec, now):
+        other = f", {standing.fighter}" if standing.fighter else ""
+        return f"was put right {again} times within a day, and comes back{other}"
     if kind is Kind.DISRUPTIVE and not in_window(spec.window, now):
         return f"engines would restart, and now is outside drift_window ({spec.window or 'none'})"
     return ""
+
+
+def fights(
+    corrected: Mapping[str, tuple[float, ...]], operation: str, spec: DriftSpec, now: float
+) -> int:
+    """Return how often it was put right within a day, if that is as often as may be; else 0."""
+    again = sum(now - at < DAY for at in corrected.get(operation, ()))
+    return again if again >= spec.corrections_per_day else 0
 
 
 def in_window(window: str | None, now: float) -> bool:

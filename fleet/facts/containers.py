@@ -7,7 +7,7 @@ from pyinfra.api import FactBase, QuoteString, StringCommand
 from typing_extensions import override
 
 from agent.engines import ENGINES
-from agent.spec import HostSpec
+from agent.spec import HostSpec, weights_path
 
 # All that `docker update` can change of a container; the rest is as it was made.
 LIMITS = (
@@ -15,7 +15,11 @@ LIMITS = (
     "CpusetCpus", "CpusetMems", "BlkioWeight", "PidsLimit",
 )  # fmt: skip
 _FORM = "|".join(
-    ["{{.Id}}", "{{.HostConfig.RestartPolicy.Name}}", *(f"{{{{json .HostConfig.{n}}}}}" for n in LIMITS)]
+    [
+        "{{.Id}}",
+        "{{.HostConfig.RestartPolicy.Name}}",
+        *(f"{{{{json .HostConfig.{n}}}}}" for n in LIMITS),
+    ]
 )
 
 
@@ -42,9 +46,10 @@ class EngineContainers(FactBase[dict[str, Container]]):
     @override
     def command(self, names: list[str]) -> StringCommand:
         return StringCommand(
-            "for e in", *map(QuoteString, names), ';do f=/run/stoker/engines/$e.json; [ -e "$f" ] ||'
-            f" continue; c=$(docker inspect -f '{_FORM}' \"stoker-$e\" 2>/dev/null) &&",
-            'echo "$e|$c|$(sed -n \'s/.*"container":"\\([0-9a-f]*\\)".*/\\1/p\' "$f")"; done; true',
+            "for e in", *map(QuoteString, names),
+            ';do f=/run/stoker/engines/$e.json; [ -e "$f" ] || continue;',
+            f"c=$(docker inspect -f '{_FORM}' \"stoker-$e\" 2>/dev/null) &&",
+            'echo "$e|$c|$(sed -n \'s/.*"container": *"\\([0-9a-f]*\\)".*/\\1/p\' "$f")"; done; true',
         )  # fmt: skip
 
     @override
@@ -65,7 +70,7 @@ def changed(spec: HostSpec, found: dict[str, Container]) -> Iterator[str]:
     """Yield the engines whose container was changed, or replaced, behind their runner's back."""
     for name, one in found.items():
         engine = spec.engines[name]
-        made = ENGINES[engine.kind].container(engine, "", ())
+        made = ENGINES[engine.kind].container(engine, weights_path(spec.model, engine), ())
         wanted = {"PidsLimit": str(made.processes)}
         if made.memory_bytes:
             wanted |= dict.fromkeys(("Memory", "MemorySwap"), str(made.memory_bytes))

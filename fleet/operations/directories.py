@@ -24,7 +24,9 @@ def directories(wanted: Mapping[str, tuple[str, str]]) -> Generator[StringComman
         d = paths[path]
         other = path in found and not isinstance(found[path], Directory)
         aside = [*out_of_the_way(path), "&&"] if other else []
-        yield StringCommand(*aside, "install -d -m", d.mode, "-o", d.user, "-g", d.group, QuoteString(path))
+        yield StringCommand(
+            *aside, "install -d -m", d.mode, "-o", d.user, "-g", d.group, QuoteString(path)
+        )
 
 
 def _directory(mode: str, owner: str) -> Directory:

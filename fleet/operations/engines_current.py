@@ -23,7 +23,8 @@ def engines_current(spec: HostSpec, when: When) -> Generator[StringCommand]:
 
     An engine that serves is only touched with `When.ALWAYS`.
     """
-    asks = _asks(spec, host.get_fact(AgentStatus), when)
+    status = host.get_fact(AgentStatus)
+    asks = _asks(spec, status, when)
     if given.release() is not None and when is When.ALWAYS:
         asks = _with_changed(asks, spec)
     if _which(asks, Ask.WAIT) and host.state.is_executing:
@@ -35,6 +36,9 @@ def engines_current(spec: HostSpec, when: When) -> Generator[StringCommand]:
             yield _failed(f"engine {', '.join(late)}: no answer within {seconds:.0f} s")
             return
     restarts = _which(asks, Ask.RESTART)
+    if given.release() is not None and not host.state.is_executing and not status.engines:
+        host.noop("nobody tells how the engines run")  # that the agent is down is drift of its own
+        return
     if held := _which(asks, Ask.HELD):
         yield _failed(f"engine {', '.join(held)}: somebody else is at it; deploy again later")
     elif not restarts:

@@ -18,7 +18,7 @@ from pyinfra.context import ctx_host
 
 from agent.engine_spec import folder
 from agent.spec import EngineSpec, HostSpec
-from fleet import control_files, docker_fitness, fitness, guard, hub_access, specs
+from fleet import control_files, docker_fitness, fitness, guard, hub_access, rehearsal, specs
 from fleet.disruption import Disruption
 from fleet.errors import RefusedError
 from fleet.facts.bare import Bare, BareHost
@@ -44,6 +44,7 @@ def apply(host: Host) -> Bare:
         raise RefusedError(wrong)
     if reason := guard.executing():
         begin.once(state, reason, {name: one.python for name, one in found.items()})
+        rehearsal.before_first(state)
     return found[host.name]
 
 

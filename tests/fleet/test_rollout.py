@@ -3,7 +3,9 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet.rollout import batches
+from agent.spec import RolloutSpec
+from fleet.rollout import at_once, batches, faults
+from tests.fleet.samples import spec
 
 
 def test_hosts_of_one_model_change_one_at_a_time_in_inventory_order() -> None:
@@ -25,6 +27,21 @@ def test_as_many_of_one_model_as_the_operator_lets() -> None:
 
 def test_no_hosts_no_batches() -> None:
     assert batches({}, "") == []
+
+
+def test_a_swap_takes_all_of_a_model_at_once() -> None:
+    assert at_once(RolloutSpec(strategy="swap"), 5) == 5
+    assert at_once(RolloutSpec(batch=2), 5) == 2
+
+
+def test_rolling_is_refused_where_nobody_else_serves_the_model() -> None:
+    alone, other = spec(rollout_strategy="rolling"), spec(engine_model="org/other")
+    assert list(faults({"gpu-1": alone, "gpu-2": spec()})) == []
+    assert list(faults({"gpu-1": alone, "gpu-2": other})) == [
+        "gpu-1: rollout_strategy = 'rolling': no other host of the inventory serves org/model; "
+        "with None it is drained and swapped, or give it a second host"
+    ]
+    assert list(faults({"gpu-1": spec(rollout_strategy="swap")})) == []
 
 
 @given(

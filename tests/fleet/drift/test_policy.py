@@ -42,7 +42,7 @@ def test_what_comes_back_again_and_again_is_a_fight_and_is_left() -> None:
     name, fresh, old = "gateway | place x", NOW - 60, NOW - DAY - 1
     standing = Standing(corrected={name: (old, fresh, fresh, fresh)}, fighter="puppet runs here")
     assert left(Kind.SAFE, standing) == (
-        "was put right 3 times within a day, and comes back; puppet runs here"
+        "was put right 3 times within a day, and comes back, puppet runs here"
     )
     assert left(Kind.SAFE, Standing(corrected={name: (old, fresh, fresh)})) == ""
 

@@ -168,3 +168,13 @@ def test_an_engine_without_a_gpu_has_no_memory_to_reckon() -> None:
 
 def test_the_sample_is_known() -> None:
     assert known().checkpoints[KEY].drawn
+
+
+def test_where_only_nginx_has_something_new_it_is_a_reload() -> None:
+    same = status("SERVING", SAME)
+    [engine] = plan(seen(op("gateway", "place keys"), status=same)).engines
+    assert (engine.act, engine.gap) == ("nothing", None)
+    assert engine.strategy is not None
+    assert engine.strategy.kind == "reload"
+    [engine] = plan(seen(op("gateway", "place keys", changes=False), status=same)).engines
+    assert engine.strategy is None

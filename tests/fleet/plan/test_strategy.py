@@ -44,3 +44,18 @@ def test_what_a_deploy_cannot_do_is_not_promised() -> None:
 def test_it_says_why_a_second_copy_does_not_fit() -> None:
     engine = spec(driver_gpu_count=3, engine_gpus=2).engines["main"]
     assert choose(engine, (), 1, memory()).message.endswith("1 GPU(s) are free, 2 are needed")
+
+
+@pytest.mark.parametrize(
+    ("at_once", "kind", "said"),
+    [
+        (1, "rolling", "3 hosts serve this model and change one at a time"),
+        (2, "rolling", "3 hosts serve this model and change 2 at a time"),
+        (3, "swap", "all 3 hosts that serve this model change at once"),
+    ],
+)
+def test_how_many_at_once_is_the_operators_to_say(at_once: int, kind: str, said: str) -> None:
+    engine = spec().engines["main"]
+    chosen = choose(engine, ("gpu-2", "gpu-3"), 0, memory(), at_once=at_once)
+    assert chosen.kind == kind
+    assert chosen.message.startswith(said)
