@@ -4,7 +4,8 @@
 
 LINE, if the verb is done, is added to the log of deploys beside the lock. Both are JSON.
 A deploy sends this very file to hosts where nothing of ours is installed yet, so it uses nothing
-but Python's own library. Who does not beat for `TTL` seconds has lost it. Times are the host's.
+but Python's own library. Who does not beat for `TTL` seconds may lose it to anybody. Times are the
+host's.
 Exit codes: 0 done · 75 somebody else has it (what is told then is the holder).
 """
 
@@ -39,6 +40,8 @@ def decide(
     if verb == "leave":
         return (None, 0) if mine else (held, 0)
     if verb == "beat" and held is None:
+        if there is not None and there["token"] == wanted.get("token"):
+            return {**there, "expires": now + TTL}, 0  # nobody has acted since
         return None, BUSY  # lost: it must not be taken again behind the back of who has acted since
     if held is not None and not mine and verb != "steal":
         return held, BUSY
@@ -111,6 +114,8 @@ def main(arguments: list[str]) -> int:
             note(Path(path), json.loads(rest[1]), time.time())
         except OSError as error:  # a full disk must not keep anybody from the host
             print(f"cannot write {LOG}: {error}", file=sys.stderr)
+    if found is None and code == BUSY:
+        found = {"by": "", "reason": "taken away"}
     if found is not None:
         print(json.dumps({key: value for key, value in found.items() if key != "token"}))
     return code

@@ -47,10 +47,10 @@ pipelining = True
 control_path_dir = {directory}/cp
 ssh_args = -o ControlMaster=auto -o ControlPersist=600s -o UserKnownHostsFile=/dev/null
 """
-TAMPERED = {  # what is done to a host, and that it is three things
-    "sh": f"echo >>{work.TOP}/site-3/site.conf; chmod 777 /opt/bench/venvs; "
-    "systemctl stop bench.service"
-}
+# Three things.
+TAMPER = (
+    f"echo >>{work.TOP}/site-3/site.conf; chmod 777 /opt/bench/venvs; systemctl stop bench.service"
+)
 
 
 @dataclass(frozen=True)
@@ -120,23 +120,26 @@ class Bench:
             given = f"@{self.machines.directory / 'work.json'}"
             return HERE, [program, "-i", str(inventory), "site.yml", "--extra-vars", given]
         # Plain pyinfra runs elsewhere: in our directory it would read our config.py.
-        where, deploy = (ROOT, HERE / "ours.py") if tool == "ours" else (HERE / "plain", "deploy.py")
+        where, deploy = (
+            (ROOT, HERE / "ours.py") if tool == "ours" else (HERE / "plain", "deploy.py")
+        )
         program = str(ROOT / ".venv/bin/pyinfra")
         return where, [program, str(HERE / "inventory.py"), str(deploy), "-y"]
 
-    def settle(self, count: int) -> None:
-        """Have every tool find nothing to do; raise `CannotMeasureError` if one always does."""
-        for _ in range(3):
-            changed = {tool: self.take(tool, count).changed for tool in reversed(TOOLS)}
-            if not any(changed.values()):
+    def settle(self, count: int, tools: tuple[str, ...] = TOOLS) -> None:
+        """Have one tool after the other run until none of them finds anything to do."""
+        idle: list[str] = []
+        for tool in tools * 4:
+            idle = [] if self.take(tool, count).changed else [*idle, tool]
+            if set(idle) == set(tools):
                 return
-        raise CannotMeasureError(f"the tools do not agree on the work, they change: {changed}")
+        raise CannotMeasureError("the tools do not agree on the work: they undo each other's")
 
     def prove(self) -> Figures:
         """See each tool put right what was tampered with."""
         found: Figures = {}
         for tool in TOOLS:
-            docker.execute(self.machines.names[0], ["sh", "-c", TAMPERED["sh"]])
+            docker.execute(self.machines.names[0], ["sh", "-c", TAMPER])
             found[f"{tool}_put_right"] = self.take(tool, 1).changed
         return found
 
@@ -152,7 +155,7 @@ def measure(options: argparse.Namespace) -> Figures:
     if not docker.answers():
         raise CannotMeasureError("no Docker engine answers")
     install()
-    with tempfile.TemporaryDirectory(prefix="bench-", dir="/tmp") as directory:  # noqa: S108
+    with tempfile.TemporaryDirectory(prefix="bench-", dir="/tmp") as directory:
         machines = Machines(Path(directory))
         try:
             return _measure(options, machines, Bench(machines))
@@ -171,9 +174,10 @@ def _measure(options: argparse.Namespace, machines: Machines, bench: Bench) -> F
     counts = [1, 4] if options.quick else [1, 4, 10, 20]
     for count in counts:
         machines.up(count, IMAGE)
-        bench.settle(count)
-        runs = 1 if count >= options.once_from else options.runs
-        found |= _figures(bench, count, options.runs, runs, None)
+        once = count >= options.once_from
+        # A run of Ansible over many hosts takes minutes: there is one, and it is the one measured.
+        bench.settle(count, TOOLS[:2] if once else TOOLS)
+        found |= _figures(bench, count, options.runs, 1 if once else options.runs, None)
     for count in [] if options.quick else [1, 4]:
         with machines.far(count, FAR) as ports:
             found |= _figures(bench, count, options.runs, 1, ports)
@@ -185,8 +189,7 @@ def _figures(
 ) -> Figures:
     key = f"{'far_' if ports else ''}{count}"
     if ports:
-        for tool in TOOLS:  # sockets that are kept open
-            bench.take(tool, count, ports)
+        bench.take("ansible", count, ports)  # it keeps sockets open
     took: dict[str, list[Took]] = {tool: [] for tool in TOOLS}
     for turn in range(runs):
         for tool in TOOLS:
@@ -255,9 +258,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--once-from",
         type=int,
-        default=10,
+        default=4,
         metavar="HOSTS",
-        help="from so many hosts on Ansible runs once (default: 10)",
+        help="from so many hosts on Ansible runs once (default: 4)",
     )
     return figures.run(parser, measure, arguments)
 

@@ -1,8 +1,9 @@
 """What to ask the agent so that an engine runs as its spec says. Pure."""
 
+from collections.abc import Mapping
 from enum import Enum
 
-from fleet.facts.engines import Engine
+from fleet.facts.engines import Engine, Status
 
 
 class Ask(Enum):
@@ -34,6 +35,20 @@ def ask(engine: Engine | None, digest: str, when: When) -> Ask:
     if engine.state.phase == "DRAINED":
         return Ask.RESTART  # it stays drained
     return Ask.NOTHING if when is When.NOT_SERVING else _roll(engine)
+
+
+def disturbs(digests: Mapping[str, str], status: Status) -> bool:
+    """Say whether an engine that serves has to be restarted, or is to be no more.
+
+    `digests` = of the settings of each engine that is wanted.
+    """
+    if any(one.at_work for name, one in status.engines.items() if name not in digests):
+        return True
+    return any(
+        ask(status.engines.get(name), digest, When.ALWAYS) in {Ask.RESTART, Ask.HELD}
+        and ask(status.engines.get(name), digest, When.NOT_SERVING) is Ask.NOTHING
+        for name, digest in digests.items()
+    )
 
 
 def _roll(engine: Engine) -> Ask:

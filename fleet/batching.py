@@ -13,14 +13,13 @@ from pyinfra.context import ctx_host
 
 from agent.spec import HostSpec, digest
 from fleet import rollout, specs, takeover
-from fleet.applying import Ask, When, ask
+from fleet.applying import When, disturbs
 from fleet.facts.containers import EngineContainers, changed
 from fleet.facts.engines import AgentStatus, Status
 from fleet.release import given
 from fleet.stages import preflight
 
 AT_ONCE = 40  # hosts looked at in parallel
-AT_WORK = {"SERVING", "DRAINING"}  # phases in which requests may be in flight
 
 
 class Batch(Struct, frozen=True):
@@ -80,7 +79,7 @@ def _status(host: Host) -> Status | None:
 
 def _models(status: Status | None) -> set[str]:
     engines = status.engines.values() if status else ()
-    return {one.model for one in engines if one.model and one.state.phase in AT_WORK}
+    return {one.model for one in engines if one.model and one.at_work}
 
 
 def _changed(host: Host, spec: HostSpec) -> bool:
@@ -98,14 +97,4 @@ def _disturbed(host: Host, status: Status | None) -> bool:
         return True  # not known: by itself, and carefully
     if given.release() is not None and _changed(host, spec):
         return True
-    if any(
-        one.state.phase in AT_WORK
-        for name, one in status.engines.items()
-        if name not in spec.engines
-    ):
-        return True
-    return any(
-        ask(status.engines.get(name), digest(engine), When.ALWAYS) in {Ask.RESTART, Ask.HELD}
-        and ask(status.engines.get(name), digest(engine), When.NOT_SERVING) is Ask.NOTHING
-        for name, engine in spec.engines.items()
-    )
+    return disturbs({name: digest(engine) for name, engine in spec.engines.items()}, status)

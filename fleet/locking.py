@@ -152,7 +152,9 @@ def _beat(hosts: list[Host], mine: Holder) -> None:
 
 
 def _beat_one(host: Host, mine: Holder) -> None:
-    with suppress(Exception):  # a host that reboots; if it stays away the operation says so
+    if host in _away:
+        return
+    with suppress(Exception):  # a bad moment of the network; the operation says if it stays away
         _heard(host, *tell(host, "beat", mine))
 
 
@@ -171,7 +173,10 @@ def away(host: Host) -> Iterator[None]:
 
 def _heard(host: Host, other: Holder | None, code: int) -> None:
     if code == hostlock.BUSY and other is not None:
-        _lost[host.state] = f"{host.name} {other.sentence(time.time())}"
+        who = (
+            other.sentence(time.time()) if other.by else "was taken away (`stoker audit`: by whom)"
+        )
+        _lost[host.state] = f"{host.name} {who}"
 
 
 def _leave_with(host: Host, mine: Holder, beating: gevent.Greenlet, log: Log | None) -> None:

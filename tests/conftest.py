@@ -27,6 +27,7 @@ SLOW = (
     "tests/fleet/doctor/test_command",
     "tests/fleet/plan/test_command",
     "tests/fleet/test_models_lock",
+    "tests/fleet/test_rehearsal",
     "tests/fleet/test_weights_operation",
 )
 

@@ -7,6 +7,7 @@ stand-in for `tc netem`, which not every kernel has.
 import asyncio
 import socket
 import sys
+from functools import partial
 
 
 async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, late: float) -> None:
@@ -44,9 +45,7 @@ async def serve(late: float, ports: dict[int, str]) -> None:
         await asyncio.gather(*ends, return_exceptions=True)
 
     for port, address in ports.items():
-        await asyncio.start_server(
-            lambda r, w, address=address: connected(address, r, w), "127.0.0.1", port
-        )
+        await asyncio.start_server(partial(connected, address), "127.0.0.1", port)
     await asyncio.Event().wait()
 
 

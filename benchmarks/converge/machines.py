@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ class Machines:
             docker.docker("start", name, deadline=120)
             self.names.append(name)
         for name in new:
-            if not wait_until(lambda name=name: _booted(name), 300):
+            if not wait_until(partial(_booted, name), 300):
                 raise CannotMeasureError(f"{name} does not boot: {system_state(name)}")
 
     def keep(self, name: str) -> None:

@@ -7,7 +7,7 @@ import jinja2
 from pyinfra import host
 from pyinfra.api.hiddenvalue import HiddenValue
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from benchmarks.converge import work
 from fleet import rehearsal

@@ -27,7 +27,7 @@ def check(
         return broken  # what its operations say is worth nothing, and doing it less
     asked = deployed.ask()
     found = [_finding(one, spec, standing, now) for one in asked if one.first is not None]
-    strange = tuple(deployed.strange())
+    strange = tuple(one for one in deployed.strange() if not _explained(one, asked))
     may = {_name(one) for one in asked if _may(one, found, spec, standing, now)}
     disturbing = {_name(one) for one in asked if _name(one) in may and _kind(one) is not Kind.SAFE}
     wanted = {_key(one) for one in found if not one.left}
@@ -74,6 +74,12 @@ def _may(
 
 def _kind(one: Asked) -> Kind:
     return kind(one.stage, one.name, one.first)
+
+
+def _explained(one: Finding, asked: Iterable[Asked]) -> bool:
+    """Tell whether an operation is about to put the same file right."""
+    path = one.operation.partition(" ")[0]
+    return any(path in (other.first or "") for other in asked)
 
 
 def _after(one: Finding, failed: dict[str, str]) -> Finding:

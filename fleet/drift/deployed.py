@@ -14,6 +14,7 @@ from pyinfra.api.config import Config
 from pyinfra.api.connect import connect_all, disconnect_all
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
+from pyinfra.api.operation import OperationMeta
 from pyinfra.api.operations import run_ops
 from pyinfra.api.state import BaseStateCallback, State, StateStage
 from pyinfra.context import ctx_config, ctx_host, ctx_inventory, ctx_state
@@ -105,16 +106,24 @@ class RealDeploy:
     def run(self, keys: Collection[str]) -> dict[str, str]:
         """See `Deployed`."""
         del self._host.get_fact  # what is carried out must see what it changes
+        self._state.config.FAIL_PERCENT = None
+        self._state.set_stage(StateStage.Execute)
+        # What failed may have been in the way of itself: a source of apt is put right after the
+        # packages that come first.
+        return self._pass(keys) and self._pass(keys)
+
+    def _pass(self, keys: Collection[str]) -> dict[str, str]:
         failures = _Failures()
         self._state.add_callback_handler(failures)
-        self._state.config.FAIL_PERCENT = None
         self._host.op_hash_order = [key for key in self._order if key in keys]
-        self._state.set_stage(StateStage.Execute)
+        for key in keys:  # one that cannot be put right is no reason to leave the others
+            data = self._state.ops[self._host][key]
+            data.global_arguments["_ignore_errors"] = True
+            data.operation_meta = OperationMeta(key, None)  # one is good for one execution
         try:
             run_ops(self._state)
-        except PyinfraError as error:  # no host is left: what failed is known
-            if not failures.keys:
-                raise SourceError(str(error)) from error
+        except PyinfraError as error:
+            raise SourceError(str(error)) from error
         return {key: self._last_words(key) for key in failures.keys}
 
     def _last_words(self, key: str) -> str:

@@ -33,7 +33,7 @@ def checked(
     )
     later = history.after(before, made)
     write(paths, HISTORY, msgspec.json.encode(later))
-    return msgspec.structs.replace(made, since=later.since)
+    return msgspec.structs.replace(made, since=later.since if made.left else 0.0)
 
 
 def write(paths: Paths, name: str, content: bytes) -> None:

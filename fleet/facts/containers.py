@@ -49,7 +49,8 @@ class EngineContainers(FactBase[dict[str, Container]]):
             "for e in", *map(QuoteString, names),
             ';do f=/run/stoker/engines/$e.json; [ -e "$f" ] || continue;',
             f"c=$(docker inspect -f '{_FORM}' \"stoker-$e\" 2>/dev/null) &&",
-            'echo "$e|$c|$(sed -n \'s/.*"container": *"\\([0-9a-f]*\\)".*/\\1/p\' "$f")"; done; true',
+            's=$(sed -n \'s/.*"container": *"\\([0-9a-f]*\\)".*/\\1/p\' "$f");',
+            'echo "$e|$c|$s"; done; true',
         )  # fmt: skip
 
     @override

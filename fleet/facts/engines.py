@@ -1,8 +1,12 @@
 """What the agent says about its engines."""
 
+import sys
+
 import msgspec
 from pyinfra.api import FactBase
 from typing_extensions import override
+
+from fleet.release import given
 
 
 class State(msgspec.Struct, frozen=True):
@@ -23,6 +27,11 @@ class Engine(msgspec.Struct, frozen=True):
     running_digest: str | None = None
     model: str = ""
 
+    @property
+    def at_work(self) -> bool:
+        """Whether requests may be in flight."""
+        return self.state.phase in {"SERVING", "DRAINING"}
+
 
 class Status(msgspec.Struct, frozen=True):
     """The part of the agent's status that a deploy needs."""
@@ -40,9 +49,11 @@ class AgentStatus(FactBase[Status]):
 
     @override
     def command(self, wait: float = 0) -> str:
+        # On a node by the very program that asks: the link may be what is no longer as it was.
+        python = sys.executable if given.release() else "/opt/stoker/venv/bin/python"
         return (
             "systemctl is-active -q stoker-agent.service && "
-            f"/opt/stoker/venv/bin/python -m agent.settled --wait {wait:.0f} || true"
+            f"{python} -m agent.settled --wait {wait:.0f} || true"
         )
 
     @override

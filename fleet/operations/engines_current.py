@@ -11,7 +11,7 @@ from agent.spec import EngineSpec, HostSpec, digest
 from fleet import locking
 from fleet.applying import Ask, When, ask
 from fleet.facts.containers import EngineContainers, changed
-from fleet.facts.engines import AgentStatus, Status
+from fleet.facts.engines import AgentStatus, Engine, Status
 from fleet.release import given
 
 MARGIN = 60.0  # seconds for what is neither draining nor starting
@@ -36,15 +36,22 @@ def engines_current(spec: HostSpec, when: When) -> Generator[StringCommand]:
             yield _failed(f"engine {', '.join(late)}: no answer within {seconds:.0f} s")
             return
     restarts = _which(asks, Ask.RESTART)
-    if given.release() is not None and not host.state.is_executing and not status.engines:
-        host.noop("nobody tells how the engines run")  # that the agent is down is drift of its own
-        return
+    if given.release() is not None and not host.state.is_executing:
+        restarts = [name for name in restarts if _drifted(status.engines.get(name))]
     if held := _which(asks, Ask.HELD):
         yield _failed(f"engine {', '.join(held)}: somebody else is at it; deploy again later")
     elif not restarts:
         host.noop("the engines run as they should")
     else:
         yield from (_restart(name, spec) for name in restarts)
+
+
+def _drifted(engine: Engine | None) -> bool:
+    """Tell whether a check for drift has anything to say about an engine that is to be restarted.
+
+    That the agent does not tell is drift of its own, and a quarantine is somebody's decision.
+    """
+    return engine is not None and engine.state.phase != "QUARANTINED"
 
 
 def _with_changed(asks: dict[str, Ask], spec: HostSpec) -> dict[str, Ask]:

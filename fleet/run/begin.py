@@ -3,15 +3,16 @@
 import sys
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 from threading import Lock
 from weakref import WeakKeyDictionary
 
 from pyinfra.api.state import State
 
-from fleet import guard, locking, specs
+from fleet import guard, locking, memo, specs
 from fleet.errors import RefusedError
 from fleet.release import given
-from fleet.run import events, hooks, summary
+from fleet.run import events, hooks, summary, watch
 from fleet.run.watch import Run
 from fleet.stages import release
 
@@ -35,11 +36,26 @@ def once(state: State, reason: str, pythons: Mapping[str, str]) -> None:
             raise RefusedError(wrong)
         wanted = [one for one in state.inventory if one.name in pythons]
         releases = {one.name: release.about(specs.of(one), pythons[one.name]).id for one in wanted}
-        run = Run(state, reason, guard.inventory(), releases, partial(hooks.run, where=where))
+        run = Run(
+            state,
+            reason,
+            guard.inventory(),
+            releases,
+            partial(_hook, state, where),
+        )
         locking.take(state, reason, run)
         state.add_callback_handler(run)
         _runs[state] = run
         run.locked()
+
+
+def _hook(state: State, where: Path, name: str, facts: Mapping[str, str]) -> str:
+    """Run a hook; it may have changed the hosts, so what was seen there before it is forgotten."""
+    try:
+        return hooks.run(name, facts, where, tell=watch.say)
+    finally:
+        if (where / name).exists():
+            memo.forget(state.inventory)
 
 
 def finish() -> None:

@@ -20,7 +20,7 @@ from msgspec import Struct
 from fleet.commands.shown import WIDTH, colours, plain
 from fleet.render import ROOT
 from fleet.run import events, watch
-from fleet.run.events import AnyEvent, Ended
+from fleet.run.events import AnyEvent, Ended, Said
 from fleet.run.progress import Progress, begin, fold
 from fleet.run.screen import line, screen, still
 
@@ -79,7 +79,9 @@ class Shown:
         """Take an event in."""
         self.run = fold(self.run, event)
         self._heard = time.time()
-        if not self._live and (said := line(self.run, event)):
+        said = line(self.run, event)
+        if said and (not self._live or isinstance(event, Said)):
+            self.clear()
             self._print(said)
 
     def tick(self) -> None:
@@ -127,9 +129,15 @@ def run(given: Given) -> Done:
             shown.tick()
             _pause(process)
     shown.clear()
-    lines = log.read_text(errors="replace").splitlines()
-    tail = tuple(plain(line) for line in lines[-TAIL:] if line.strip())
+    tail = last_words(log.read_text(errors="replace"))
     return Done(code=code, end=end, log=log, tail=tail, seconds=time.monotonic() - begun)
+
+
+def last_words(text: str) -> tuple[str, ...]:
+    """Return why pyinfra ended, from what it printed: its last error, or its last lines. Pure."""
+    lines = [plain(line) for line in text.splitlines() if line.strip()][-TAIL:]
+    errors = [n for n, line in enumerate(lines) if line.startswith("-->") and "rror" in line]
+    return tuple(lines[errors[-1] :] if errors else lines)
 
 
 def _pause(process: "subprocess.Popen[bytes]") -> None:

@@ -60,6 +60,12 @@ class Changed(Event, frozen=True, kw_only=True, tag="changed"):
     hosts: tuple[str, ...]
 
 
+class Said(Event, frozen=True, kw_only=True, tag="said"):
+    """A hook said something, or something is to be said of one."""
+
+    text: str
+
+
 class HostResult(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a host. `changed` = operations; `lines` = the last of the one that failed.
 
@@ -81,7 +87,7 @@ class Ended(Event, frozen=True, kw_only=True, tag="ended"):
     problem: str = ""
 
 
-AnyEvent = Locked | Began | Turn | Operation | Finished | Changed | Ended
+AnyEvent = Locked | Began | Turn | Operation | Finished | Changed | Said | Ended
 
 
 def wanted() -> bool:

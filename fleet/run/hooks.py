@@ -7,8 +7,7 @@ What `post-batch` and `post-deploy` say with their exit codes is told, and chang
 import os
 import signal
 import subprocess
-import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from fleet.run import events
 VARIABLE = "STOKER_HOOKS"  # another directory
 NAMES = ("pre-deploy", "post-deploy", "pre-batch", "post-batch")
 DEADLINE = 600.0  # seconds
+Tell = Callable[[str], None]
 
 
 def directory() -> Path:
@@ -34,8 +34,13 @@ def faults(where: Path) -> list[str]:
     ]
 
 
-def run(name: str, facts: Mapping[str, str], where: Path, deadline: float = DEADLINE) -> str:
-    """Run a hook, if there is one, with `facts` in its environment; return why it failed."""
+def run(
+    name: str, facts: Mapping[str, str], where: Path, tell: Tell, deadline: float = DEADLINE
+) -> str:
+    """Run a hook, if there is one, with `facts` in its environment; return why it failed.
+
+    What it prints is told when it ends.
+    """
     path = where / name
     if not path.exists():
         return ""
@@ -61,11 +66,6 @@ def run(name: str, facts: Mapping[str, str], where: Path, deadline: float = DEAD
         process.communicate()
         return f"{path}: did not end within {deadline:.0f} s, and was killed"
     for line in said.splitlines():
-        say(f"{name} | {line}")
+        tell(f"{name} | {line}")
     last = said.strip().splitlines()[-1:] or ["it says nothing"]
     return f"{path}: ended with {process.returncode}: {last[0]}" if process.returncode else ""
-
-
-def say(line: str) -> None:
-    """Tell who reads the terminal, or the log of the run."""
-    print(line, file=sys.stderr, flush=True)

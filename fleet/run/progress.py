@@ -11,6 +11,7 @@ from fleet.run.events import (
     Finished,
     Locked,
     Operation,
+    Said,
     Turn,
 )
 
@@ -61,7 +62,7 @@ def fold(run: Progress, event: AnyEvent) -> Progress:
             what = f"failed at: {run.operation}" if event.failed else OTHERS
             after = Doing(what, event.at, failed=event.failed)
             run = replace(run, hosts={**run.hosts, event.host: after})
-        case Changed() | Ended():
+        case Changed() | Said() | Ended():
             pass
     return run
 

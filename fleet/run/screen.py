@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from agent.show import age
 from fleet.commands.shown import DIM, RED, WIDTH, fit, listed, paint, plain
-from fleet.run.events import AnyEvent, Began, Changed, Finished, Locked, Turn
+from fleet.run.events import AnyEvent, Began, Changed, Finished, Locked, Said, Turn
 from fleet.run.progress import Doing, Progress
 
 NAMES = 40  # columns for hosts
@@ -46,18 +46,21 @@ def _groups(run: Progress) -> Iterator[tuple[Doing, list[str]]]:
 
 def line(run: Progress, event: AnyEvent) -> str:
     """Return the line about an event, `run` as it is after it; empty = it is not worth one."""
+    said = ""
     match event:
         case Locked():
-            return f"{len(event.hosts)} host(s) are fit, and locked: {listed(event.hosts)}"
+            said = f"{len(event.hosts)} host(s) are fit, and locked: {listed(event.hosts)}"
         case Began():
-            return f"{event.operations} operations, {len(event.batches)} batch(es)"
+            said = f"{event.operations} operations, {len(event.batches)} batch(es)"
         case Turn():
-            return f"now {listed(event.hosts)} (batch {event.number} of {len(run.batches)})"
+            said = f"now {listed(event.hosts)} (batch {event.number} of {len(run.batches)})"
         case Changed():
-            return f"changed  {event.name}: {listed(event.hosts)}"
+            said = f"changed  {event.name}: {listed(event.hosts)}"
         case Finished(failed=True):
-            return f"FAILED   {run.operation}: {event.host}"
-    return ""
+            said = f"FAILED   {run.operation}: {event.host}"
+        case Said():
+            said = event.text
+    return plain(said)
 
 
 def still(run: Progress, now: float, last: float) -> str:

@@ -5,6 +5,7 @@ next operation.
 """
 
 import os
+import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,8 +18,18 @@ from pyinfra.api.state import BaseStateCallback, State
 
 from fleet import holder, locking
 from fleet.applying import When
-from fleet.run import events, hooks, results
-from fleet.run.events import AnyEvent, Began, Changed, Ended, Finished, Locked, Operation, Turn
+from fleet.run import events, results
+from fleet.run.events import (
+    AnyEvent,
+    Began,
+    Changed,
+    Ended,
+    Finished,
+    Locked,
+    Operation,
+    Said,
+    Turn,
+)
 
 if TYPE_CHECKING:
     from fleet.batching import Batch
@@ -77,13 +88,13 @@ class Run(BaseStateCallback):
         self, state: State, op_hash: str
     ) -> None:
         """Stop here, or go on with hooks, and tell."""
-        if other := locking.lost(state):
-            raise self._stop(f"stopped, for it is no longer ours: {other}")
         if not self._begun:
             self._begin(state)
         [name] = state.op_meta[op_hash].names
         if name.startswith(TURN):
             self._turn(state)
+        if other := locking.lost(state):  # also while a hook took its time
+            raise self._stop(f"stopped: {other}")
         hosts = (one.name for one in state.inventory if self._does(state, one, op_hash))
         tell(Operation(at=time.time(), name=name, hosts=tuple(hosts)))
 
@@ -194,10 +205,16 @@ def _batches(state: State) -> "tuple[Batch, ...]":
     return batching.made(state)
 
 
+def say(text: str) -> None:
+    """Tell of a hook: who reads the terminal, or the log of the run, and who follows it."""
+    print(text, file=sys.stderr, flush=True)
+    tell(Said(at=time.time(), text=text))
+
+
 def warn(why: str) -> None:
     """Tell of a hook that failed after the fact."""
     if why:
-        hooks.say(f"a hook failed, which changes nothing any more: {why}")
+        say(f"a hook failed, which changes nothing any more: {why}")
 
 
 def tell(event: AnyEvent) -> None:

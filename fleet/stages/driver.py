@@ -9,11 +9,12 @@ from pyinfra import host
 from pyinfra.api.deploy import deploy
 
 from agent.spec import HostSpec
-from fleet import rollout, specs
+from fleet import guard, rollout, specs
 from fleet.disruption import Disruption
-from fleet.driver import verdict
+from fleet.driver import moving, verdict
 from fleet.driver.recipe import Recipe
 from fleet.facts.bare import Bare
+from fleet.facts.driver import DriverState
 from fleet.operations.directories import directories
 from fleet.operations.driver import driver_held, driver_installed, driver_pinned
 from fleet.operations.driver_loaded import driver_loaded
@@ -24,6 +25,7 @@ from fleet.operations.nouveau import nouveau_off
 from fleet.operations.packages import packages
 from fleet.operations.persistence import DROP_IN, persistence_configured, persistence_on
 from fleet.operations.repository import repository
+from fleet.release import given
 
 DISRUPTION = Disruption.REBOOT  # a driver that is loaded is only replaced by a reboot
 _TOOLS = {"infiniband-diags"}
@@ -33,6 +35,8 @@ _TOOLS = {"infiniband-diags"}
 def apply(spec: HostSpec, found: Bare) -> None:
     """Install the driver on a host with GPUs, or move it; one from elsewhere may stay as it is."""
     decision = verdict.of(spec, found)
+    if decision.recipe and _stays(decision.recipe):
+        return
     if decision.recipe:
         _install(decision.recipe)
     for batch in host.loop(_batches(spec)):
@@ -51,6 +55,15 @@ def apply(spec: HostSpec, found: Bare) -> None:
         _persistence()
     if decision.recipe or decision.adopted:
         persistence_on(name="run nvidia-persistenced")
+
+
+def _stays(recipe: Recipe) -> bool:
+    """Say whether the driver is another one that must stay: a node cannot outlive its own reboot.
+
+    A rollback, or the way back of a host that failed, would end half done, its engines drained.
+    """
+    by_itself = given.release() is not None and guard.executing() is not None
+    return by_itself and moving.move(recipe, host.get_fact(DriverState)) is not None
 
 
 def _install(recipe: Recipe) -> None:

@@ -24,6 +24,7 @@ from fleet.errors import RefusedError
 from fleet.facts.bare import Bare, BareHost
 from fleet.facts.foreign import Container, ForeignContainers
 from fleet.plan import foreseen
+from fleet.release import given
 from fleet.run import begin
 
 DISRUPTION = Disruption.NONE
@@ -110,6 +111,8 @@ def _directories(spec: HostSpec, engine: EngineSpec) -> set[str]:
 
 
 def _hub(host: Host, spec: HostSpec, found: Bare) -> Iterator[str]:
+    if given.release() is not None:  # a node has no token, and does without the Hub
+        return
     asked: set[tuple[tuple[str, str], ...]] = set()
     for engine in spec.engines.values():
         there = _directories(spec, engine) <= set(found.weights)

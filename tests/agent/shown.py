@@ -4,6 +4,8 @@ import time
 
 import msgspec
 
+from agent.drift.report import Kind as DriftKind
+from agent.drift.view import Drifted, DriftView
 from agent.gateway_books import Ends
 from agent.ladder import Attempt, Outcome, Step
 from agent.model import Condition, EngineState, Goal, Phase, Remedy, Status
@@ -200,6 +202,14 @@ def sick() -> Snapshot:
             requests=7,
             streams={"main": Ends(ended=3, broken=2)},
             deaf="no socket",
+        ),
+        drift=DriftView(
+            checked=1100.0,
+            release="20261128T000000Z-0123456789",
+            left=(Drifted(what="firewall | load x", kind=DriftKind.NEVER, why="a person does it"),),
+            since=1090.0,
+            corrected=2,
+            maintenance="new fans (mia, since 2026-11-28 00:00 UTC)",
         ),
     )
     goal: dict[str, object] = {"goal": Goal.QUARANTINE, "starts": (1.0, 2.0), "deadline": 3.0}

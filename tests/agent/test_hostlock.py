@@ -30,9 +30,13 @@ def test_a_beat_keeps_it_and_silence_loses_it() -> None:
     assert decide(taken, "beat", A, 201 + TTL) == (taken, BUSY)
 
 
-def test_who_was_silent_too_long_cannot_beat_it_back() -> None:
+def test_who_was_silent_too_long_beats_it_back_only_if_nobody_had_it_since() -> None:
     held, _ = decide(None, "take", A, 100)
-    assert decide(held, "beat", A, 100 + TTL) == (None, BUSY)
+    beaten, code = decide(held, "beat", A, 100 + TTL)  # the clock was set, or the network was down
+    assert (code, beaten and beaten["expires"]) == (0, 100 + 2 * TTL)
+    assert decide(None, "beat", A, 100 + TTL) == (None, BUSY)  # taken and given back meanwhile
+    taken, _ = decide(held, "take", B, 100 + TTL)
+    assert decide(taken, "beat", A, 101 + 2 * TTL) == (None, BUSY)
 
 
 def test_nobody_gives_back_what_another_has() -> None:
@@ -92,6 +96,17 @@ def test_as_a_program_on_a_host_without_anything_of_ours(tmp_path: Path) -> None
     assert "token" not in told
     assert run("leave", A).returncode == 0
     assert not path.exists()
+    assert json.loads(run("beat", A).stdout) == {"by": "", "reason": "taken away"}
+
+
+def test_what_was_done_is_written_down_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "lock.json"
+    line = json.dumps({"event": "deploy", "by": "ann"})
+    assert hostlock.main(["take", str(path), json.dumps(A), line]) == 0
+    assert hostlock.main(["take", str(path), json.dumps(B), line]) == BUSY
+    [written] = (tmp_path / "deploys.jsonl").read_text().splitlines()
+    found = json.loads(written)
+    assert (found["event"], found["by"], found["current"]) == ("deploy", "ann", "")
 
 
 def test_what_a_crash_has_cut_is_nobodys(tmp_path: Path) -> None:

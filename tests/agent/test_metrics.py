@@ -93,7 +93,7 @@ def test_conventions() -> None:
 
 LABELS = {
     *("engine", "phase", "uuid", "check", "subject", "reason", "version", "remediation"),
-    *("remedy", "rung", "xid", "result", "source", "type", "le"),
+    *("remedy", "rung", "xid", "result", "source", "type", "le", "kind"),
 }
 
 

@@ -20,6 +20,7 @@ from tests.e2e.world import REPOSITORY, Run, World
 from tests.sandbox import docker
 from tests.sandbox.balanced import Balanced, Door, Tally
 from tests.sandbox.fleet import Fleet
+from tests.sandbox.gateway import Gateway
 from tests.sandbox.layout import DOMAIN
 from tests.sandbox.models import make_tiny
 
@@ -33,11 +34,12 @@ ENGINE = {
 }
 LEDGERS = "cat /var/lib/stoker/engines/*/cache/*/requests.jsonl 2>/dev/null || true"
 SERVICES = ("docker-registry", "hub", "nginx")  # of the depot
-# What a host that was not touched has kept: all of our files with the time of their last change.
+# What a host that was not touched has kept: every file of ours that it serves with, and the time of
+# its last change. What is to come is laid beside it on all hosts, before the first one changes.
 FINGERPRINT = (
-    "find /etc/stoker /etc/nginx /etc/systemd/system /etc/cron.d /etc/docker /opt/stoker"
-    " /var/lib/stoker/manifest.json /usr/local/bin -xdev -not -path '*/__pycache__*'"
-    " \\( -type f -o -type l \\) -printf '%p %T@ %s\\n' 2>/dev/null | sort"
+    "find /etc/stoker /etc/nginx /etc/systemd/system /etc/cron.d /etc/docker /usr/local/bin"
+    " /opt/stoker/venv /opt/stoker/releases/current /var/lib/stoker/manifest.json -xdev"
+    " -not -path '/etc/stoker/coming*' -printf '%p %T@ %s %l\\n' 2>/dev/null | sort"
 )
 
 
@@ -55,6 +57,16 @@ class RollWorld(World):
         self._wishes = {key: value for key, value in self._wishes.items() if value is not None}
         wanted = {"engine_environment": ENGINE} | self._wishes
         (self.directory / "data.json").write_text(json.dumps(dict.fromkeys(self.hosts, wanted)))
+
+    @staticmethod
+    def engine_environment(**more: str) -> dict[str, str]:
+        """Return what the engines need here, and more."""
+        return {**ENGINE, **more}
+
+    def gateway(self, host: str) -> Gateway:
+        """See `World.gateway`; with the key of now."""
+        ca = self.directory / "ca.pem"
+        return Gateway(self.address(host), ca, self.key, name=f"{host}.{DOMAIN}")
 
     def doors(self) -> dict[str, Door]:
         """Return the way to each gateway."""
@@ -84,8 +96,8 @@ class RollWorld(World):
 
     def fingerprint(self, host: str) -> str:
         """Return what changes when anything is changed there."""
-        containers = "docker ps -aq --no-trunc; stokerctl status --json | jq .engines.main.state"
-        return self.shell(host, f"{FINGERPRINT}; {containers}")
+        runs = "docker ps -aq --no-trunc; systemctl show -p MainPID stoker-agent nginx docker"
+        return self.shell(host, f"{FINGERPRINT}; {runs}")
 
     def ledger(self) -> dict[str, dict[str, int]]:
         """Return what happened at any engine to each request that a gateway let through, by id."""

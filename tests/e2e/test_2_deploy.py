@@ -63,9 +63,10 @@ def test_agent_is_hardened(world: World) -> None:
 def test_drift_check_finds_the_host_converged(world: World) -> None:
     for host in world.hosts:
         line = world.shell(host, "cat /etc/cron.d/stoker")
-        assert "agent.drift" in line
-        report = world.shell(host, "/opt/stoker/venv/bin/python -m agent.drift --json")
-        assert json.loads(report)["drifted"] == []
+        assert "stoker-release drift" in line
+        report = json.loads(world.shell(host, "stoker-release drift --json"))
+        assert "findings" not in report
+        assert "problem" not in report
 
 
 def test_drift_check_finds_a_changed_file(world: World) -> None:
@@ -73,7 +74,7 @@ def test_drift_check_finds_a_changed_file(world: World) -> None:
     world.shell(host, "cp -p /etc/cron.d/stoker /root/keep && echo '# evil' >> /etc/cron.d/stoker")
     try:
         said = world.shell(
-            host, "/opt/stoker/venv/bin/python -m agent.drift; echo exit=$?", check=False
+            host, "stoker-release drift --report-only; echo exit=$?", check=False
         )
     finally:
         world.shell(host, "cp -p /root/keep /etc/cron.d/stoker")

@@ -24,7 +24,7 @@ from tests.e2e.world import REPOSITORY, World, wait_for
 MISMATCH = 18  # nvml.h: NVML_ERROR_LIB_RM_VERSION_MISMATCH
 GRAVE = {"fault", "warning"}
 DAEMON = "/etc/docker/daemon.json"
-DRIFT = "/opt/stoker/venv/bin/python -m agent.drift"
+DRIFT = "stoker-release drift --report-only"
 # As a site would have it that followed an old guide.
 OLD_GUIDE = (
     "import json; p = '/etc/docker/daemon.json'; s = json.load(open(p)); "
@@ -159,7 +159,7 @@ def test_what_a_shell_can_break_is_found_and_is_gone_when_healed(sick: Node) -> 
         for plant in SHELL:
             stack.enter_context(planted(sick, plant.ill, plant.well))
         sick.shell(f"{DRIFT} || true")
-        holds(grave(sick), *SHELL, Plant("drift", "is not as it was deployed", "agent.drift"))
+        holds(grave(sick), *SHELL, Plant("drift", "is not as it was deployed", "stoker-release"))
         text = sick.shell("stokerctl doctor", check=False)
         assert all(len(line) <= 100 for line in text.splitlines())
         assert "hf_planted" not in text

@@ -3,13 +3,16 @@
 Each test counts at the clients and at the engines. They build on each other, in their order.
 """
 
+import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
 from tests.e2e.rolling import CLIENTS, NEXT_MODEL, RollWorld, books, load, roll_world
+from tests.e2e.talk import Talk
 from tests.e2e.world import INVENTORY, Run, wait_for
 from tests.sandbox.balanced import Tally
 
@@ -63,7 +66,8 @@ def one_at_a_time(world: RollWorld, before: dict[str, object]) -> None:
 
 
 def test_a_rolling_engine_upgrade_and_the_way_back_without_a_registry(world: RollWorld) -> None:
-    image, former, before = world.next_image(), world.current(world.hosts[0]), starts(world)
+    image, before = world.next_image(), starts(world)
+    former = {host: world.current(host) for host in world.hosts}
     with nothing_lost(world):
         world.wish(engine_image=image)
         deployed(world)
@@ -76,9 +80,76 @@ def test_a_rolling_engine_upgrade_and_the_way_back_without_a_registry(world: Rol
         assert code == 0, said
         one_at_a_time(world, upgraded)
     assert _images(world) == {world.fleet.depot.description.read()["images"]["tgi"]}
-    assert {world.current(host) for host in world.hosts} == {former}
+    assert {host: world.current(host) for host in world.hosts} == former
     world.wish(engine_image=None)
     assert deployed(world).changed == []
+
+
+def test_a_release_that_never_answers_ends_at_the_first_host_which_goes_back(
+    world: RollWorld,
+) -> None:
+    """Also without a registry and a Hub: what the host goes back to it has."""
+    first, *others = world.hosts
+    former, before = world.current(first), [world.fingerprint(host) for host in others]
+    never = {"tokens_per_second": 5.0, "start": "never_ready"}
+    with nothing_lost(world), world.depot_down():
+        world.wish(
+            engine_environment=world.engine_environment(STOKER_SIM_FAULTS=json.dumps(never)),
+            engine_startup_deadline=20.0,
+            agent_restart_budget=1,
+        )
+        run = world.deploy(as_json=False)
+        assert run.code != 0
+        assert f"this host serves by release {former} again" in run.output
+        assert f"untouched, serving as before: {', '.join(others)}" in run.output, run.output[
+            -3000:
+        ]
+        assert "no answer within 20 s of its start" in run.output, run.output[-3000:]
+        assert [world.fingerprint(host) for host in others] == before
+        assert world.current(first) == former
+        wait_for("it serves", lambda: world.phase(first) == "SERVING", 30)
+    world.wish(engine_environment=None, engine_startup_deadline=None, agent_restart_budget=None)
+    assert deployed(world).changed == []
+
+
+def test_a_drain_waits_for_streams_until_its_deadline_and_no_longer(world: RollWorld) -> None:
+    host, deadline = world.hosts[0], 10.0
+    world.wish(engine_drain_deadline=deadline)
+    deployed(world)
+    gateway = world.gateway(host)
+    short = Talk(gateway.stream("Go on", max_tokens=30))  # 6 s
+    long = Talk(gateway.stream("Go on and on", max_tokens=600))  # two minutes
+    begun = time.monotonic()
+    world.shell(host, "stokerctl restart main --by tester --reason e2e")
+    refused = gateway.chat("Too late?")
+    assert (refused.status, refused.json()["error"]["code"]) == (503, "engine_not_serving")
+    short.ends_whole(30)
+    assert world.phase(host) == "DRAINING"
+    wait_for("the deadline", lambda: world.phase(host) == "STARTING", deadline)
+    assert time.monotonic() - begun >= deadline - 1
+    long.is_cut(deadline + 20)  # the engine's own grace is as long once more
+    assert world.engine(host)["state"]["reason"] == "Requested"
+    wait_for("it serves again", lambda: world.phase(host) == "SERVING", 60)
+    world.wish(engine_drain_deadline=None)
+    deployed(world)
+
+
+def test_who_is_turned_away_is_told_when_to_come_again(world: RollWorld) -> None:
+    """The time that the last start took, which is known by now, less what has passed."""
+    host = world.hosts[-1]
+    took = float(world.engine(host)["state"]["took"])
+    assert 2.0 <= took < 60.0
+    world.shell(host, "stokerctl restart main --by tester --reason e2e")
+    told: list[tuple[float, int]] = []
+    gateway = world.gateway(host)
+    while (answer := gateway.request("GET", "/v1/models")).status == 503:
+        told.append((time.monotonic(), int(answer.headers["retry-after"])))
+        time.sleep(0.1)
+    back = time.monotonic()
+    first, last = told[0], told[-1]
+    assert took <= first[1] <= 2 * took + 1
+    assert last[1] <= first[1]
+    assert first[0] + first[1] <= back + 2 * took + 5, (told, back)
 
 
 def test_another_model(world: RollWorld) -> None:
@@ -105,20 +176,26 @@ def test_keys_are_rotated_by_a_reload(world: RollWorld) -> None:
         assert gateway.request("GET", "/v1/models", key=old).status == 401
 
 
-def test_a_driver_moves_with_a_reboot(world: RollWorld) -> None:
-    boots = [_boot(world, host) for host in world.hosts]
+def test_a_driver_moves_with_a_reboot_and_a_rollback_moves_none(world: RollWorld) -> None:
+    boots = _boots(world)
     with nothing_lost(world):
         world.wish(driver_branch="620")
         deployed(world)
-    for host, boot in zip(world.hosts, boots, strict=True):
-        assert _boot(world, host) != boot
+        moved = _boots(world)
+        assert all(moved[host] != boots[host] for host in world.hosts)
+        code, said = world.cli("rollback", INVENTORY, "--reason", "e2e")
+        assert code == 0, said
+    assert _boots(world) == moved
+    for host in world.hosts:
         assert "620.70.06" in world.shell(
             host, "nvidia-smi --query-gpu=driver_version --format=csv"
         )
+    deployed(world)
 
 
-def _boot(world: RollWorld, host: str) -> str:
-    return world.shell(host, "cat /proc/sys/kernel/random/boot_id /proc/1/stat | cut -d' ' -f1,22")
+def _boots(world: RollWorld) -> dict[str, str]:
+    told = "cat /proc/sys/kernel/random/boot_id /proc/1/stat | cut -d' ' -f1,22"
+    return {host: world.shell(host, told) for host in world.hosts}
 
 
 def _images(world: RollWorld) -> set[str]:

@@ -131,7 +131,7 @@ class World:
         return list(json.loads((self.directory / "hosts.json").read_text()))
 
 
-def wait_for(what: str, look: Callable[[], T | None], seconds: float) -> T:
+def wait_for(what: str, look: Callable[[], T | None], seconds: float, pause: float = 0.25) -> T:
     """Look until something true is seen; fail with what was seen last."""
     deadline = time.monotonic() + seconds
     seen: object = None
@@ -143,5 +143,5 @@ def wait_for(what: str, look: Callable[[], T | None], seconds: float) -> T:
             seen = found
         except Exception as error:
             seen = error
-        time.sleep(0.25)
+        time.sleep(pause)
     raise AssertionError(f"not within {seconds:.0f} s: {what}; last seen: {seen!r}")

@@ -1,6 +1,6 @@
 import pytest
 
-from fleet.applying import Ask, When, ask
+from fleet.applying import Ask, When, ask, disturbs
 from fleet.facts.engines import AgentStatus, Engine, State, Status
 
 NOW, OLD = "digest-now", "digest-old"
@@ -44,3 +44,21 @@ def test_the_status_of_the_agent_is_read_without_what_a_deploy_does_not_need() -
 
 def test_no_agent_no_engines() -> None:
     assert AgentStatus().process(["stokerctl: not found"]) == Status()
+
+
+@pytest.mark.parametrize(
+    ("engines", "disturbed"),
+    [
+        ({}, False),
+        ({"main": Engine(State("SERVING"), NOW)}, False),
+        ({"main": Engine(State("SERVING"), OLD)}, True),
+        ({"main": Engine(State("SERVING"), None)}, True),
+        ({"main": Engine(State("STARTING"), OLD)}, False),
+        ({"main": Engine(State("QUARANTINED"), OLD)}, False),
+        ({"former": Engine(State("SERVING"), OLD)}, True),  # one with another name, that goes
+        ({"former": Engine(State("DRAINING"), OLD)}, True),
+        ({"former": Engine(State("DRAINED"), OLD)}, False),
+    ],
+)
+def test_whose_traffic_is_disturbed(engines: dict[str, Engine], disturbed: bool) -> None:
+    assert disturbs({"main": NOW}, Status(engines=engines)) is disturbed

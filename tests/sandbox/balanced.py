@@ -66,7 +66,7 @@ class Door:
             async with asyncio.timeout(ANSWER):
                 writer.write(self._request(tokens, stream=stream))
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-                return _judged(head, await reader.read(), stream=stream)
+                return judged(head, await reader.read(), stream=stream)
         except (OSError, asyncio.IncompleteReadError, TimeoutError) as problem:
             return Outcome("lost", why=f"{self.name}: broken off: {problem!r}")
         finally:
@@ -100,7 +100,8 @@ class Door:
         ).encode()
 
 
-def _judged(head: str, body: bytes, *, stream: bool) -> Outcome:
+def judged(head: str, body: bytes, *, stream: bool) -> Outcome:
+    """Say what an answer is: head, and body as it came, chunks and all. Pure."""
     first, *lines = head.strip().split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (x.partition(":") for x in lines)}
     id, status = headers.get("x-request-id", ""), int(first.split()[1])  # noqa: A001

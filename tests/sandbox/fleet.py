@@ -89,6 +89,10 @@ class Fleet:
         """Directory that host `name` sees at /sim: nvml.state, pci/, kmsg."""
         return self.layout.simulated(self.layout.host(name).name)
 
+    def machine(self, name: str) -> Machine:
+        """How host `name` is started."""
+        return self._machine(self._present(name))
+
     def _present(self, name: str) -> HostLayout:
         host = self.layout.host(name)
         if docker.inspect(self.layout.container(name)) is None:

@@ -7,11 +7,11 @@ from pyinfra import host
 from pyinfra.facts.server import Command
 from pyinfra.operations import apt, files, server, systemd
 
-sys.path.insert(0, str(Path(__file__).parents[3]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from benchmarks.converge import work
 
-TEMPLATES = Path(__file__).parents[1] / "templates"
+TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
 
 apt.packages(name="install", packages=[*work.PACKAGES, *work.HELD])
 
@@ -24,7 +24,7 @@ def not_held() -> bool:
 server.shell(name="hold", commands=[f"apt-mark hold {' '.join(work.HELD)}"], _if=not_held)
 for user, home in work.USERS.items():
     server.group(name=f"add group {user}", group=user, system=True)
-    server.user(
+    server.user(  # noqa: S604 - the user's shell
         name=f"add user {user}",
         user=user,
         group=user,

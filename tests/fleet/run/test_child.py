@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from fleet.render import ROOT
-from fleet.run.child import Feed, Given, command
+from fleet.run.child import Feed, Given, command, last_words
 from fleet.run.events import Turn
 
 TURN = Turn(at=1, number=1, hosts=("a",))
@@ -38,3 +38,11 @@ def test_events_are_read_as_they_come_and_never_by_halves(tmp_path: Path) -> Non
     path.write_bytes(line + line)
     assert list(feed.new()) == [TURN]
     assert list(feed.new()) == []
+
+
+def test_of_a_run_that_told_no_end_the_last_error_is_shown() -> None:
+    text = (
+        "--> Loading\n--> Disconnecting\n--> pyinfra error in x: refused\n    gpu-1: \x1b[31mno\n\n"
+    )
+    assert last_words(text) == ("--> pyinfra error in x: refused", "    gpu-1:  [31mno")
+    assert last_words("a\nb\n") == ("a", "b")

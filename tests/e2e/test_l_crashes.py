@@ -1,0 +1,96 @@
+"""Whatever dies in the middle of a deploy: the next one converges, and traffic was never lied to.
+
+A gateway is asked all the while: each answer is whole, or an honest refusal.
+"""
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from tests.e2e.crashing import Begun, Probe, Strikes, converged
+from tests.e2e.rolling import RollWorld, roll_world
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@dataclass(frozen=True)
+class Point:
+    """`strike` happens `after` seconds of operation `at`; `engine`: its settings change too."""
+
+    strike: str
+    at: str
+    after: float = 0.0
+    engine: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.strike}: {self.at}" + (f" + {self.after:g} s" if self.after else "")
+
+
+ENGINE = "engine | run the engines"
+POINTS = (
+    Point("pyinfra", "base | place"),
+    Point("pyinfra", "base | lay the program"),
+    Point("pyinfra", "firewall |"),
+    Point("pyinfra", "driver |"),
+    Point("pyinfra", "runtime |"),
+    Point("pyinfra", "release | lay"),
+    Point("pyinfra", "release | lay", 0.3),
+    Point("pyinfra", "model | fetch"),
+    Point("pyinfra", "agent | place /etc/stoker/host.json"),
+    Point("pyinfra", "gateway | place /etc/stoker/nginx.conf"),
+    Point("pyinfra", "gateway | run nginx"),
+    Point("pyinfra", "agent | run the agent"),
+    Point("pyinfra", ENGINE, 0.5, engine=True),
+    Point("pyinfra", ENGINE, 3.0, engine=True),
+    Point("pyinfra", "drift |"),
+    Point("pyinfra", "release | make"),
+    Point("agent", "gateway | run nginx"),
+    Point("agent", "agent | run the agent"),
+    Point("agent", ENGINE, 0.5, engine=True),
+    Point("agent", ENGINE, 3.0, engine=True),
+    Point("ssh", "release | lay"),
+    Point("ssh", "agent | run the agent"),
+    Point("ssh", ENGINE, 0.5, engine=True),
+    Point("network", "model | fetch"),
+    Point("network", "gateway | run nginx"),
+    Point("network", ENGINE, 0.5, engine=True),
+    Point("power", "release | lay"),
+    Point("power", "agent | place /etc/stoker/host.json"),
+    Point("power", ENGINE, 2.0, engine=True),
+    Point("reboot", "gateway | place /etc/stoker/nginx.conf"),
+    Point("reboot", ENGINE, 0.5, engine=True),
+)
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[RollWorld]:
+    with roll_world(keep=os.environ.get("STOKER_E2E_KEEP") == "1") as made:
+        yield made
+
+
+@pytest.mark.parametrize(("number", "point"), list(enumerate(POINTS)), ids=map(str, POINTS))
+def test_the_next_run_converges(world: RollWorld, number: int, point: Point) -> None:
+    host = world.hosts[number % len(world.hosts)]
+    wish: dict[str, object] = {"gateway_retry_after": 3 + number}
+    if point.engine:
+        wish["engine_environment"] = world.engine_environment(CHANGE=str(number))
+    with Probe(world.doors()[host]) as probe:
+        world.wish(**wish)
+        with Begun(world, host) as run:
+            run.reaches(point.at)
+            time.sleep(point.after)
+            getattr(Strikes(world), point.strike)(run)
+            run.ends()
+        converged(world, host)
+    probe.honest(cut_off=point.strike in {"power", "reboot"})
+    assert world.engine(host)["digest"] == world.engine(host)["running_digest"]
+    assert str(3 + number) in world.shell(host, "grep 'set $stoker_back' /etc/stoker/nginx.conf")
+
+
+def test_nothing_is_left_to_do(world: RollWorld) -> None:
+    world.deploy()
+    run = world.deploy()
+    assert (run.code, run.changed) == (0, [])
