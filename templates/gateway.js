@@ -8,9 +8,14 @@ const POOLS = {{ pools }};
 const GATES = '{{ gates }}';
 
 const QUOTE = 34, BACKSLASH = 92, COLON = 58, COMMA = 44;
-// What opens and closes inside a value: quote, brackets, braces.
-const MARKS = [QUOTE, 91, 93, 123, 125];
-const OPENS = {91: true, 123: true};
+// What opens and closes inside a value: quote, brackets, braces. By each byte: what it does to the
+// depth; 0 for all others.
+const MARKS = [QUOTE, 91, 93, 123, 125], STRING = 2;
+const KINDS = new Array(256).fill(0);
+KINDS[QUOTE] = STRING;
+KINDS[91] = KINDS[123] = 1;
+KINDS[93] = KINDS[125] = -1;
+const STEPS = 12; // so many bytes are looked at one by one; then the rest is skipped by nginx
 
 function route(r) {
     const places = PLACES[r.variables.stoker_route];
@@ -134,7 +139,7 @@ function valueEnd(body, from, seek) {
     if (first === QUOTE) {
         return stringEnd(body, from);
     }
-    if (!OPENS[first]) {
+    if (KINDS[first] !== 1) {
         let at = from;
         while (at < body.length && body[at] !== COMMA && body[at] !== 125) {
             at++;
@@ -143,19 +148,25 @@ function valueEnd(body, from, seek) {
     }
     let depth = 0, at = from;
     for (;;) {
-        at = seek(at);
-        if (at < 0) {
-            return -1;
+        let kind = KINDS[body[at]], steps = 0;
+        while (!kind) {
+            if (kind === undefined) {
+                return -1;
+            }
+            at = ++steps < STEPS ? at + 1 : seek(at + 1);
+            if (at < 0) {
+                return -1;
+            }
+            kind = KINDS[body[at]];
         }
-        const mark = body[at];
-        if (mark === QUOTE) {
+        if (kind === STRING) {
             at = stringEnd(body, at);
             if (at < 0) {
                 return -1;
             }
             continue;
         }
-        depth += OPENS[mark] ? 1 : -1;
+        depth += kind;
         at++;
         if (!depth) {
             return at;

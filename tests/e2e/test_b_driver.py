@@ -198,6 +198,9 @@ def test_without_the_repository_an_installed_host_is_well_and_a_bare_one_gets_on
         refused(run, sentence)
         assert run.output.count(sentence) == 1
         assert "nvidia" not in old.shell("ls /etc/apt/sources.list.d")
+    # All repositories of the depot have their key in one file, and the others never changed theirs.
+    world.publish()
+    world.wish(driver_branch="620")
     run = world.deploy("--limit", old.host)
     assert run.code == 0, run.output[-3000:]
     assert old.smi("driver_version") == LONG_TERM
