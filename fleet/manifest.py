@@ -6,6 +6,7 @@ the node converged to the release that it now compares itself with.
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from copy import deepcopy
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -56,9 +57,11 @@ def of(host: Host) -> Collected:
 
 @contextmanager
 def set_aside(host: Host) -> Iterator[None]:
-    """Within: collect anew, for what is only asked and not done; then it is as before."""
+    """Within: collect on a copy, for what is only asked and not done; then it is as before."""
     key = host.inventory.get_host(host.name)
-    before = _of_host.pop(key, None)
+    before = _of_host.get(key)
+    if before is not None:
+        _of_host[key] = deepcopy(before)
     try:
         yield
     finally:

@@ -3,7 +3,7 @@
 An operation looks before it says "no change", and each look is a command of its own: on a host
 that is as it should be, a hundred of them. `fleet.rehearsal` finds out what will be asked, and has
 all of it looked at in a few commands before the first operation. From then on answers come from
-here: until an operation is about to send a command to that host, when all is forgotten for good, or
+here: until an operation is about to send a command to that host, when all is forgotten, or
 until they are `AGE` old. What is not known here is asked of the host, as without a memo.
 
 pyinfra keeps no answers itself. It asks by two methods of a host that this stands in for, on that
@@ -60,6 +60,7 @@ class Memo:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._run, self._get_fact, self._plain, self._clock = run, get_fact, plain, clock
+        self.forgotten = 0  # how often
         self._looked = float("-inf")
         self._failed: set[Key] = set()
         self._missing: dict[Key, tuple[str, dict[str, Any]]] = {}
@@ -67,9 +68,17 @@ class Memo:
         self._answers: dict[Key, list[str]] = {}
         self._parts: dict[type[FactBase[Any]], dict[str, Any]] = {kind: {} for kind in LISTS}
 
+    def holds(self) -> bool:
+        """Say whether what was seen is young enough, if anything was."""
+        return self._clock() - self._looked <= AGE
+
     def forget(self) -> None:
         """Know nothing any more: the host may be another from now on."""
+        self.forgotten += 1
         self._looked = float("-inf")
+        self._clear()
+
+    def _clear(self) -> None:
         self._failed.clear()
         self._answers.clear()
         for parts in self._parts.values():
@@ -81,7 +90,7 @@ class Memo:
         if listed is None or args or set(kwargs) != {listed} or not self._plain():
             return self._get_fact(kind, *args, **kwargs)
         names, parts = list(kwargs[listed]), self._parts[kind]
-        if self._holds() and parts.keys() >= set(names):
+        if self.holds() and parts.keys() >= set(names):
             return {name: parts[name] for name in names if parts[name] is not None}
         if _rehearsing.get():
             self._wanted[kind].update(names)
@@ -98,19 +107,21 @@ class Memo:
         raw = command.get_raw_value() if isinstance(command, StringCommand) else command
         arguments = {k: v for k, v in kwargs.items() if k in CONNECTOR_ARGUMENT_KEYS}
         key = _key(raw, arguments)
-        if self._holds() and key in self._answers:
+        if self.holds() and key in self._answers:
             lines = self._answers[key]
             return True, CommandOutput([OutputLine("stdout", line) for line in lines])
         if not _rehearsing.get():
             return self._run(command, *args, **kwargs)
-        if key not in self._failed:
+        # What reads, or ends otherwise than others do, cannot be one of many.
+        alone = any(arguments.get(k) for k in ("_stdin", "_get_pty", "_success_exit_codes"))
+        if key not in self._failed and not alone:
             self._missing[key] = raw, arguments
         raise UnansweredError
 
     def look(self) -> bool:
         """Look at all that a rehearsal missed; say whether anything was learnt."""
-        if not self._holds():
-            self.forget()
+        if not self.holds():
+            self._clear()
             self._looked = self._clock()
         wanted = {kind: sorted(names) for kind, names in self._wanted.items() if names}
         self._wanted = {kind: set() for kind in LISTS}
@@ -146,9 +157,6 @@ class Memo:
         self._failed.update(set(keys) - answers.keys())
         self._answers.update(answers)
         return len(answers)
-
-    def _holds(self) -> bool:
-        return self._clock() - self._looked <= AGE
 
 
 def attach(host: Host) -> Memo:

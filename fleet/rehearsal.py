@@ -12,7 +12,6 @@ What follows from it for operations: up to the first command they only look, as 
 
 from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import closing
-from functools import partial
 from typing import cast
 from weakref import WeakSet
 
@@ -39,39 +38,67 @@ def before_first(state: State) -> None:
 
 
 class _Before(BaseStateCallback):
-    """Rehearses when the first operation is due."""
+    """Rehearses when the first operation is due, and again once a host has come to rest."""
 
     def __init__(self) -> None:
-        self._done = False
+        self._rests: dict[Host, _Rest] = {}
 
     # pyinfra declares it static, and calls it on the instance.
     def operation_start(  # type: ignore[override]
         self,
         state: State,
-        op_hash: str,  # noqa: ARG002
+        op_hash: str,
     ) -> None:
-        """Look, once."""
-        if not self._done:
-            self._done = True
-            executing, state.is_executing = state.is_executing, False
-            try:
-                rehearse(state, [host for host in state.inventory if host in state.active_hosts])
-            finally:
-                state.is_executing = executing
+        """Look at the hosts of which nothing is known, if it is worth it."""
+        due = [
+            host
+            for host in state.inventory
+            if host in state.active_hosts
+            and op_hash in state.ops[host]
+            and self._rests.setdefault(host, _Rest(memo.attach(host))).worth_it()
+        ]
+        executing, state.is_executing = state.is_executing, False
+        try:
+            rehearse(state, due, op_hash)
+        finally:
+            state.is_executing = executing
 
 
-def rehearse(state: State, hosts: Collection[Host]) -> None:
-    """Look at all that the operations of these hosts will ask, as far as it can be foreseen."""
-    for job in [state.pool.spawn(_rehearse, state, host) for host in hosts]:
+class _Rest:
+    """When to look again: where much changes, what was seen is forgotten before it is of use.
+
+    After 1, 2, 4, 8 … operations without a command. A host that converges is looked at often
+    enough, and a bare one, on which nearly all of them send something, not much in vain.
+    """
+
+    def __init__(self, known: memo.Memo) -> None:
+        self._known, self._looks, self._quiet, self._forgotten = known, 0, 0, 0
+
+    def worth_it(self) -> bool:
+        """Say, before each operation of the host, whether to look."""
+        at_rest = self._known.forgotten == self._forgotten
+        self._quiet = self._quiet + 1 if at_rest else 0
+        self._forgotten = self._known.forgotten
+        if self._known.holds() or self._quiet < 2**self._looks:
+            return False
+        self._looks, self._quiet = self._looks + 1, 0
+        return True
+
+
+def rehearse(state: State, hosts: Collection[Host], since: str | None = None) -> None:
+    """Look at all that the operations of these hosts will ask, from `since` on."""
+    for job in [state.pool.spawn(_rehearse, state, host, since) for host in hosts]:
         job.get()
 
 
-def _rehearse(state: State, host: Host) -> None:
-    known = memo.attach(host)
-    order = [key for key in state.get_op_order() if key in state.ops[host]]
-    generates = [state.ops[host][key].command_generator for key in order]
-    for key, generate in zip(order, generates, strict=True):
-        state.ops[host][key].command_generator = partial(forgetting, generate, known.forget)
+def _rehearse(state: State, host: Host, since: str | None) -> None:
+    known, whole = memo.attach(host), state.get_op_order()
+    order = whole[whole.index(since) if since else 0 :]
+    ops = [state.ops[host][key] for key in order if key in state.ops[host]]
+    for one in ops:
+        if not isinstance(one.command_generator, Forgetting):
+            one.command_generator = Forgetting(one.command_generator, known.forget)
+    generates = [one.command_generator.asked for one in ops]  # type: ignore[attr-defined]
     with ctx_host.use(host), ctx_config.use(state.config.copy()), manifest.set_aside(host):
         for _ in range(ROUNDS):
             with memo.rehearsing():
@@ -80,12 +107,18 @@ def _rehearse(state: State, host: Host) -> None:
                 return
 
 
-def forgetting(generate: Generate, forget: Callable[[], None]) -> Iterator[PyinfraCommand]:
-    """Yield the commands of an operation; before each of them is sent, forget what was seen."""
-    with closing(cast("Commands", generate())) as commands:
-        for command in commands:
-            forget()
-            yield command
+class Forgetting:
+    """An operation's commands; before each of them is sent, what was seen is forgotten."""
+
+    def __init__(self, asked: Generate, forget: Callable[[], None]) -> None:
+        self.asked, self._forget = asked, forget
+
+    def __call__(self) -> Iterator[PyinfraCommand]:
+        """Do as pyinfra's own `command_generator`."""
+        with closing(cast("Commands", self.asked())) as commands:
+            for command in commands:
+                self._forget()
+                yield command
 
 
 def _known(generate: Generate) -> bool:

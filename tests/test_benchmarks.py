@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import all as every
+from benchmarks import converge_vs_ansible as converge
 from benchmarks import figures
 from benchmarks.figures import CannotMeasureError, Figures
 
@@ -15,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 MEASURING = [name for name in every.PROGRAMS if name != every.TRUTH]  # that one takes no options
 
 
-@pytest.mark.parametrize("name", MEASURING)
+@pytest.mark.parametrize("name", [*MEASURING, "converge_vs_ansible"])
 def test_help_tells_what_is_measured(name: str) -> None:
     done = subprocess.run(
         [sys.executable, f"benchmarks/{name}.py", "--help"],
@@ -91,3 +92,20 @@ def test_memory_and_cpu_of_a_process_tree() -> None:
     assert figures.memory(child.pid)["Pss"] > 40 << 10
     assert 0.0 < figures.cpu(child.pid) < 60.0
     child.communicate(b"\n")
+
+
+def test_what_a_tool_changed_is_read_from_what_it_said() -> None:
+    ours = "[a] Success\n[b] No changes\n[a] Success\n    Success   Error\n"
+    assert converge._changed("ours", ours) == 2
+    ansible = "a : ok=9 changed=2 unreachable=0\nb : ok=9 changed=0 unreachable=0\n"
+    assert converge._changed("ansible", ansible) == 2
+
+
+def test_a_slope_is_of_each_host_more() -> None:
+    found: Figures = {
+        f"{count}_{tool}_{what}_s": 1.0 + count * 0.5
+        for count in (1, 20)
+        for tool in converge.TOOLS
+        for what in ("control", "hosts")
+    }
+    assert set(converge.slopes(found, [1, 20]).values()) == {0.5}

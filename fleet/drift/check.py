@@ -12,6 +12,7 @@ from fleet.drift.kinds import kind
 from fleet.drift.policy import Standing
 from fleet.drift.slot import NoSlot, Slot
 
+FAILED = "putting it right failed"
 SHOWN = 200  # characters of a command
 
 
@@ -29,28 +30,45 @@ def check(
     found = [_finding(one, spec, standing, now) for one in asked if one.first is not None]
     strange = tuple(one for one in deployed.strange() if not _explained(one, asked))
     may = {_name(one) for one in asked if _may(one, found, spec, standing, now)}
-    disturbing = {_name(one) for one in asked if _name(one) in may and _kind(one) is not Kind.SAFE}
-    wanted = {_key(one) for one in found if not one.left}
-    taken = False
-    if wanted & disturbing:
-        refused = slot.take()
-        taken = not refused
-        said = f"the fleet does not let engines restart here now: {refused}"
-        if refused:
-            found = [_left(one, said) if _key(one) in disturbing else one for one in found]
-    if not taken:
-        may, wanted = may - disturbing, wanted - disturbing
-    if not wanted:
+    disturbing = {_name(one) for one in asked if _kind(one) is not Kind.SAFE}
+    found = _put_right(deployed, asked, found, may - disturbing, again=True)
+    if why := _obstacle(found):
+        return (*(_left(f, why) if _key(f) in disturbing else f for f in found), *strange)
+    if not any(_key(one) in disturbing and not one.left for one in found):
         return (*found, *strange)
+    if refused := slot.take():
+        said = f"the fleet does not let engines restart here now: {refused}"
+        return (*(_left(f, said) if _key(f) in disturbing else f for f in found), *strange)
     try:
-        # What follows from a correction, such as a reload, shows only once that was made: so all
-        # operations that cost no more are run. Those with nothing to do say so.
-        failed = deployed.run([one.key for one in asked if _name(one) in may])
+        return (*_put_right(deployed, asked, found, may & disturbing), *strange)
     finally:
-        if taken:
-            slot.leave()
+        slot.leave()
+
+
+def _put_right(
+    deployed: Deployed,
+    asked: Iterable[Asked],
+    found: list[Finding],
+    names: set[str],
+    *,
+    again: bool = False,
+) -> list[Finding]:
+    """Carry out what is called `names`, if any of it is needed; return what came of it.
+
+    What follows from a correction, such as a reload, shows only once that was made: so all of them
+    are run. Those with nothing to do say so.
+    """
+    if not any(_key(one) in names and not one.left for one in found):
+        return found
+    failed = deployed.run([one.key for one in asked if _name(one) in names], again=again)
     by_name = {_name(one): words for one in asked if (words := failed.get(one.key))}
-    return (*(_after(one, by_name) for one in found), *strange)
+    return [_after(one, by_name) for one in found]
+
+
+def _obstacle(found: Iterable[Finding]) -> str:
+    """Return why no engine may be restarted now: it might not come up again."""
+    failed = [_key(one) for one in found if one.left.startswith(FAILED)]
+    return f"engines would restart, and {failed[0]} could not be put right" if failed else ""
 
 
 def _finding(one: Asked, spec: DriftSpec, standing: Standing, now: float) -> Finding:
@@ -79,12 +97,12 @@ def _kind(one: Asked) -> Kind:
 def _explained(one: Finding, asked: Iterable[Asked]) -> bool:
     """Tell whether an operation is about to put the same file right."""
     path = one.operation.partition(" ")[0]
-    return any(path in (other.first or "") for other in asked)
+    return path.startswith("/") and any(path in (other.first or "") for other in asked)
 
 
 def _after(one: Finding, failed: dict[str, str]) -> Finding:
     words = failed.get(_key(one))
-    return one if words is None else _left(one, f"putting it right failed: {words}")
+    return one if words is None else _left(one, f"{FAILED}: {words}")
 
 
 def _left(one: Finding, why: str) -> Finding:

@@ -58,8 +58,11 @@ class Deployed(Protocol):
     def strange(self) -> Iterable[Finding]:
         """Look at what no operation puts right; after `ask`."""
 
-    def run(self, keys: Collection[str]) -> dict[str, str]:
-        """Carry out these operations, in order; return what failed, by key, with the last words."""
+    def run(self, keys: Collection[str], *, again: bool) -> dict[str, str]:
+        """Carry out these operations, in order; return what failed, by key, with the last words.
+
+        `again`: all are tried once more if one fails.
+        """
 
 
 class RealDeploy:
@@ -103,14 +106,15 @@ class RealDeploy:
             raise SourceError(f"{whole}: a look at this node failed")
         return Asked(key=key, stage=stage, name=name, first=first)
 
-    def run(self, keys: Collection[str]) -> dict[str, str]:
+    def run(self, keys: Collection[str], *, again: bool) -> dict[str, str]:
         """See `Deployed`."""
-        del self._host.get_fact  # what is carried out must see what it changes
+        vars(self._host).pop("get_fact", None)  # what is carried out must see what it changes
         self._state.config.FAIL_PERCENT = None
         self._state.set_stage(StateStage.Execute)
         # What failed may have been in the way of itself: a source of apt is put right after the
         # packages that come first.
-        return self._pass(keys) and self._pass(keys)
+        failed = self._pass(keys)
+        return self._pass(keys) if failed and again else failed
 
     def _pass(self, keys: Collection[str]) -> dict[str, str]:
         failures = _Failures()

@@ -88,13 +88,18 @@ _REVERT = (
 )
 
 
+# Of one that hangs in its start; what has ended has told its last lines already.
+_LAST_LINES = "2>&1 | cut -c1-300 | sed 's/^/  | /' >&2;"
+
+
 def _restart(name: str, spec: HostSpec) -> StringCommand:
     seconds = patience(spec.engines[name])
     back = spec.rollout.revert and given.release() is None
     return StringCommand(
         "/usr/local/bin/stokerctl restart", QuoteString(name), f"--wait {seconds:.0f} --by",
         QuoteString(f"deploy:{getpass.getuser()}"), "--reason 'settings changed'",
-        *(["|| {", f"lock={locking.token(host.state)};", _REVERT, "; exit 1; }"] if back else []),
+        "|| { docker logs --tail 12", QuoteString(f"stoker-{name}"), _LAST_LINES,
+        *([f"lock={locking.token(host.state)};", _REVERT, ";"] if back else []), "exit 1; }",
         _timeout=int((2 if back else 1) * seconds + MARGIN),
     )  # fmt: skip
 

@@ -73,6 +73,7 @@ PLAIN = {  # numbers of things, states and switches: they have no unit
     *("stoker_gpu_page_retirement_pending", "stoker_gpu_nvlinks_active"),
     *("stoker_gpu_pcie_lanes", "stoker_gpu_pcie_lanes_max"),
     *("stoker_gpu_pcie_generation", "stoker_gpu_pcie_generation_max"),
+    *("stoker_drift_left", "stoker_drift_corrected", "stoker_drift_check_failed"),
 }
 
 

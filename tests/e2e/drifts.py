@@ -13,7 +13,7 @@ RELOAD = "systemctl daemon-reload"
 class Drift:
     """`plant` and `heal` are shell commands of root; `told` is a part of the finding.
 
-    `heal` only where a check cannot, or does not, put it right. `alone`: not together with the others.
+    `heal` only where a check cannot, or does not, put it right. `alone`: not with the others.
     """
 
     told: str
@@ -87,10 +87,10 @@ DRIFTS = (
     Drift("drift | write the manifest", "sed -i s/644/666/ /var/lib/stoker/manifest.json"),
     Drift("model | fetch the weights of main",
           "f=$(find /var/lib/stoker/models -name '*.safetensors' | head -n 1);"
-          'cp -a "$f" /root/weights; cp "$f" "$f.x"; truncate -s 100 "$f.x"; mv "$f.x" "$f"',
+          'echo "$f" >/root/weights.path; cp -a "$f" /root/weights; cp "$f" "$f.x"; '
+          'truncate -s 100 "$f.x"; mv "$f.x" "$f"',
           # The node has no token: fetching them is tried, and fails.
-          heal="f=$(find /var/lib/stoker/models -name '*.safetensors' | head -n 1);"
-          'cp -a /root/weights "$f"'),
+          heal='cp -a /root/weights "$(cat /root/weights.path)"', alone=True),
     Drift("runtime | merge /etc/docker/daemon.json",
           "sed -i 's/\"live-restore\": true/\"live-restore\": false/' /etc/docker/daemon.json",
           DISRUPTIVE),

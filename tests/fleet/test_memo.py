@@ -76,7 +76,7 @@ def test_all_that_was_missed_is_looked_at_in_one_command(host: Host) -> None:
 
 
 def test_what_is_not_there_is_known_too(host: Host) -> None:
-    rehearse(host, (PathStates, {"paths": ["/nowhere"]}))
+    rehearse(host, (PathStates, {"paths": ["/nowhere", "/none"]}))
     assert host.memo.get_fact(PathStates, paths=["/nowhere"]) == {}
     assert len(host.ran) == 1
 
@@ -109,6 +109,14 @@ def test_another_look_does_not_make_an_old_answer_young(host: Host) -> None:
     assert len(host.ran) == 3
 
 
+def test_what_was_forgotten_stays_so_when_other_things_are_seen(host: Host) -> None:
+    rehearse(host, (PathStates, {"paths": ["/etc"]}))
+    host.memo.forget()
+    rehearse(host, (PathStates, {"paths": ["/usr"]}))
+    host.memo.get_fact(PathStates, paths=["/etc"])
+    assert len(host.ran) == 3
+
+
 def test_who_asks_as_somebody_else_gets_no_answer_of_root(host: Host) -> None:
     rehearse(host, (Text, {"path": "/etc/hostname"}))
     command = Text().command(path="/etc/hostname")
@@ -124,6 +132,13 @@ def test_a_look_that_failed_is_asked_for_when_it_is_due(host: Host) -> None:
     assert not host.memo.look()
     assert host.memo.run("exit 3", **ROOT)[0] is False
     assert len(host.ran) == 2
+
+
+def test_a_look_that_reads_is_made_when_it_is_due(host: Host) -> None:
+    with memo.rehearsing(), pytest.raises(memo.UnansweredError):
+        host.memo.run("cat", **ROOT, _stdin="said")
+    assert not host.memo.look()
+    assert host.ran == []
 
 
 def test_what_others_send_meanwhile_is_sent(host: Host) -> None:

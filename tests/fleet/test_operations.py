@@ -4,7 +4,7 @@ from hashlib import sha256
 
 from pyinfra.api.hiddenvalue import HiddenValue
 
-from agent.drift.manifest import File, Package, Unit
+from agent.drift.manifest import Directory, File, Package, Unit
 from agent.spec import digest
 from fleet import manifest
 from fleet.applying import When
@@ -13,12 +13,14 @@ from fleet.facts.engines import AgentStatus, Engine, State, Status
 from fleet.facts.packages import Installed
 from fleet.facts.paths import PathStates, Text
 from fleet.facts.units import UnitStates
+from fleet.operations.directories import directories
 from fleet.operations.engines_current import engines_current
 from fleet.operations.file import place
+from fleet.operations.link import link
 from fleet.operations.packages import packages
 from fleet.operations.repository import Repository, repository
 from fleet.operations.secret_file import secret_file
-from fleet.operations.units import unit_current, unit_known
+from fleet.operations.units import unit_current, unit_known, unit_up
 from fleet.render import ROOT
 from tests.fleet.samples import FakeHost, commands, spec
 
@@ -133,7 +135,8 @@ def test_a_host_that_does_not_come_back_returns_to_its_former_release() -> None:
     host = FakeHost({AgentStatus: _engine("SERVING", "old")})
     [command] = commands(host, lambda: engines_current._inner(spec(), When.ALWAYS))
     text = command.get_raw_value()
-    assert "|| { lock=" in text
+    assert "|| { docker logs --tail 12 stoker-main 2>&1" in text
+    assert "lock=" in text
     assert "stoker-release converge" in text
     assert text.endswith("exit 1; }")
 
@@ -143,6 +146,7 @@ def test_it_stays_as_it_is_where_the_operator_wants_that() -> None:
     made = spec(rollout_revert=False)
     [command] = commands(host, lambda: engines_current._inner(made, When.ALWAYS))
     assert "stoker-release" not in command.get_raw_value()
+    assert command.get_raw_value().endswith("exit 1; }")
 
 
 def test_an_engine_that_starts_is_waited_for_and_that_is_no_change() -> None:
@@ -165,3 +169,30 @@ def test_an_engine_that_never_answers_fails_the_host() -> None:
     host = FakeHost({AgentStatus: lambda **_: _engine("STARTING", None)})
     [command] = commands(host, lambda: engines_current._inner(spec(), When.NOT_SERVING))
     assert "exit 1" in command.get_raw_value()
+
+
+def test_what_is_in_the_way_of_a_file_is_moved_aside() -> None:
+    host = FakeHost({PathStates: {"/f": Directory(mode="755", user="root", group="root")}})
+    [command] = commands(host, lambda: place("/f", CONTENT, "644", "root:root"))
+    text = command.get_raw_value()
+    assert "mv -T /f /f.found-2" in text
+    assert text.index(".found-") < text.index("mv -fT /f.stoker-new /f")
+    assert "rm -rf" not in text
+
+
+def test_what_is_in_the_way_of_a_link_or_a_directory_is_moved_aside() -> None:
+    there = {"/l": Directory(mode="755", user="root", group="root"), "/d": THERE}
+    host = FakeHost({PathStates: there})
+    [linked] = commands(host, lambda: link._inner(path="/l", target="/t"))
+    assert linked.get_raw_value().startswith("mv -T /l /l.found-")
+    [made] = commands(host, lambda: directories._inner({"/d": ("755", "root:root")}))
+    assert made.get_raw_value().startswith("mv -T /d /d.found-")
+
+
+def test_a_unit_that_was_masked_is_let_free() -> None:
+    host = FakeHost({UnitStates: {"c.service": {"UnitFileState": "masked"}}})
+    first, _ = commands(host, lambda: unit_up._inner("c.service"))
+    assert first.get_raw_value() == "systemctl unmask -- c.service && systemctl enable c.service"
+    host = FakeHost({UnitStates: {"c.service": {**UP, "UnitFileState": "masked-runtime"}}})
+    [one] = commands(host, lambda: unit_up._inner("c.service"))
+    assert "unmask --runtime -- c.service" in one.get_raw_value()

@@ -48,6 +48,10 @@ def test_awkward_looks_do_not_touch_each_other() -> None:
     assert run(AWKWARD) == [alone(command) for command in AWKWARD]
 
 
+def test_a_look_that_reads_does_not_eat_the_looks_after_it() -> None:
+    assert run(["cat", *["echo a"] * 1500]) == [[], *[["a"]] * 1500]
+
+
 @given(st.lists(st.text("ab \n'\"$\\|", max_size=8), max_size=5))
 def test_whatever_is_printed_comes_back(texts: list[str]) -> None:
     lines = [line for text in texts for line in (*_lines(text), f"{MARK} 0")]

@@ -22,6 +22,7 @@ class FakeDeploy:
         self.release: list[Finding] = []
         self.others: list[Finding] = []
         self.ran: list[str] = []
+        self.again: list[bool] = []
 
     def ask(self) -> tuple[Asked, ...]:
         return tuple(
@@ -35,9 +36,10 @@ class FakeDeploy:
     def strange(self) -> Iterable[Finding]:
         return self.others
 
-    def run(self, keys: Collection[str]) -> dict[str, str]:
+    def run(self, keys: Collection[str], *, again: bool) -> dict[str, str]:
         chosen = [(f"k{n}", name) for n, (_, name, _) in enumerate(self.operations)]
-        self.ran = [name for key, name in chosen if key in keys]
+        self.again.append(again)
+        self.ran += [name for key, name in chosen if key in keys]
         return {
             key: "no space left" for key, name in chosen if key in keys and name == self.failing
         }
@@ -127,6 +129,7 @@ def test_engines_restart_with_the_slot_of_the_fleet() -> None:
     fake, slot = FakeDeploy(*MIXED), FakeSlot()
     assert all(not one.left for one in check(fake, ALWAYS, Standing(), 0.0, slot))
     assert fake.ran == ["place conf", "run the engines"]
+    assert fake.again == [True, False]  # an engine that did not come up is not restarted again
     assert slot.heard == ["take", "leave"]
 
 
@@ -158,3 +161,22 @@ def test_nothing_of_a_release_that_was_changed_is_asked_or_carried_out() -> None
     fake.release = [STRANGE]
     assert check(fake, ALWAYS, Standing(), 0.0) == (STRANGE,)
     assert fake.ran == []
+
+
+def test_no_engine_restarts_while_something_else_could_not_be_put_right() -> None:
+    fake, slot = FakeDeploy(*MIXED, failing="place conf"), FakeSlot()
+    conf, engines = check(fake, ALWAYS, Standing(), 0.0, slot)
+    assert conf.left.startswith("putting it right failed")
+    assert engines.left == "engines would restart, and gateway | place conf could not be put right"
+    assert fake.ran == ["place conf"]
+    assert slot.heard == []
+
+
+def test_a_file_that_an_operation_is_about_is_not_reported_twice_but_a_unit_is() -> None:
+    fake = FakeDeploy(("runtime", "add repository", "keyring=/k.asc; restart x.service"))
+    fake.others = [
+        Finding(stage="drift", operation="/k.asc is not as", kind=Kind.NEVER, left="a person"),
+        Finding(stage="drift", operation="x.service is changed", kind=Kind.NEVER, left="a person"),
+    ]
+    names = [one.operation for one in check(fake, ALWAYS, Standing(), 0.0)]
+    assert names == ["add repository", "x.service is changed"]
