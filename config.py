@@ -6,7 +6,6 @@ from fleet import guard, pyinfra_tuning, ssh_tuning
 from fleet.run import begin
 
 config.REQUIRE_PYINFRA_VERSION = "~=3.10.0"
-config.FAIL_PERCENT = 0  # the first host that fails stops the run: the others stay as they are
 ssh_tuning.no_delay()
 ssh_tuning.quiet()
 pyinfra_tuning.quicken()

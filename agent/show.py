@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Iterable, Iterator
 
+from agent.drift.view import DriftView
 from agent.model import Remedy
 from agent.snapshot import EngineView, Snapshot
 from agent.waits import sentences
@@ -23,12 +24,21 @@ def status(snapshot: Snapshot, now: float) -> str:
         lines.append(f"! {condition.subject} {condition.reason}: {condition.message}")
     lines += [_incident(one) for one in snapshot.incidents]
     lines += _due(snapshot)
+    lines += _drift(snapshot.drift)
     if snapshot.checks_unknown:
         lines.append(f"? cannot look: {', '.join(snapshot.checks_unknown)}")
     stale = now - snapshot.at
     if stale > 10:
         lines.append(f"? this is {stale:.0f} s old: the agent's loop does not turn")
     return fit(lines)
+
+
+def _drift(drift: DriftView) -> Iterator[str]:
+    yield from (f"~ {one.what} is not as released: {one.why}" for one in drift.left)
+    if drift.maintenance and not drift.left:
+        yield f"~ maintenance: {drift.maintenance}"
+    if drift.problem:
+        yield f"? cannot tell whether the node drifted: {drift.problem}"
 
 
 def why_not(name: str, snapshot: Snapshot) -> str:

@@ -11,6 +11,7 @@ from io import StringIO
 import click
 from pyinfra import state
 from pyinfra.api.exceptions import PyinfraError
+from pyinfra.api.state import BaseStateCallback, State
 from pyinfra.context import ctx_state
 
 _carried_out: list[str] = []
@@ -81,6 +82,22 @@ def refuse_disorder() -> None:
         raise PyinfraError(
             "--no-wait: hosts of one model would not change after each other; leave it out"
         )
+
+
+class StopAtFirstFailure(BaseStateCallback):
+    """The first operation that fails on a host is the last of the run: the others stay as they are.
+
+    Set as operations begin, not in `config.py`: preflight tells of hosts that are not reached.
+    """
+
+    # pyinfra declares it static, and calls it on the instance.
+    def operation_start(  # type: ignore[override]
+        self,
+        state: State,
+        op_hash: str,  # noqa: ARG002
+    ) -> None:
+        """Let no operation begin without it."""
+        state.config.FAIL_PERCENT = 0
 
 
 def _deploys(params: dict[str, object]) -> bool:

@@ -136,7 +136,9 @@ check_xid = {}
 check_off = ()  # names of checks that are not run, e.g. ("pcie_link",)
 check_disk_floor_gib = 5  # free space below which a disk that we need is reported
 check_slowdown_share = 0.6  # share of five minutes slowed down by hardware that is reported
-check_streams_broken = 0.02  # share of an engine's streams in five minutes, broken off, that is reported
+check_streams_broken = (
+    0.02  # share of an engine's streams in five minutes, broken off, that is reported
+)
 
 # -- rollout: how a change goes over the hosts, and what is kept to go back to ---------------------
 # Hosts that serve the same model and lose traffic at the same time, while their engines restart.
@@ -154,7 +156,9 @@ drift_splay = 300  # seconds at most, so that not all hosts check at once
 drift_mode = "correct"  # what traffic does not notice is put right at once; "report": nothing is
 # When engines may be restarted to put drift right, drained: "02:00-04:30", "Sat,Sun 22:00-02:00".
 drift_window = None  # None: never; it is reported
-drift_corrections_per_day = 3  # of the same thing; beyond it somebody else is at it, and it is reported
+drift_corrections_per_day = (
+    3  # of the same thing; beyond it somebody else is at it, and it is reported
+)
 
 # -- engine: defaults of every engine ------------------------------------------------------------
 # One engine called `main` gets these. Several: name them and give what differs, such as
@@ -199,7 +203,9 @@ engine_memory_gib = None  # limit of host memory; None: none
 # User and group that it runs as, in digits. None: "2000:0" for vLLM, whose image is made for it; root
 # without any capability for TGI and SGLang, whose images keep their Python where only root can read.
 engine_user = None
-engine_read_only = True  # its container's files; it writes to /tmp, and to a directory for its caches
+engine_read_only = (
+    True  # its container's files; it writes to /tmp, and to a directory for its caches
+)
 engine_pids = None  # processes and threads at most; None: 4096 for each GPU
 engine_environment = {}  # never a secret: `docker inspect` shows it
 engine_extra_args = ()  # flags of the engine that have no key here

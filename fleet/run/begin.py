@@ -11,6 +11,7 @@ from pyinfra.api.state import State
 
 from fleet import guard, locking, memo, specs
 from fleet.errors import RefusedError
+from fleet.guard import StopAtFirstFailure
 from fleet.release import given
 from fleet.run import events, hooks, summary, watch
 from fleet.run.watch import Run
@@ -27,6 +28,7 @@ def once(state: State, reason: str, pythons: Mapping[str, str]) -> None:
     """
     if given.release() is not None:  # a part of somebody's act on a node, who tells of it
         locking.take(state, reason)
+        state.add_callback_handler(StopAtFirstFailure())
         return
     with _guard:
         if state in _runs:
@@ -44,6 +46,7 @@ def once(state: State, reason: str, pythons: Mapping[str, str]) -> None:
             partial(_hook, state, where),
         )
         locking.take(state, reason, run)
+        state.add_callback_handler(StopAtFirstFailure())
         state.add_callback_handler(run)
         _runs[state] = run
         run.locked()

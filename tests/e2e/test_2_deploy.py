@@ -73,9 +73,7 @@ def test_drift_check_finds_a_changed_file(world: World) -> None:
     host = world.hosts[0]
     world.shell(host, "cp -p /etc/cron.d/stoker /root/keep && echo '# evil' >> /etc/cron.d/stoker")
     try:
-        said = world.shell(
-            host, "stoker-release drift --report-only; echo exit=$?", check=False
-        )
+        said = world.shell(host, "stoker-release drift --report-only; echo exit=$?", check=False)
     finally:
         world.shell(host, "cp -p /root/keep /etc/cron.d/stoker")
     assert "/etc/cron.d/stoker" in said

@@ -5,7 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from pyinfra.api.config import Config
+from pyinfra.api.state import State
 
+from fleet.guard import StopAtFirstFailure
 from fleet.render import ROOT
 
 PYINFRA = Path(sys.executable).with_name("pyinfra")
@@ -49,3 +52,11 @@ def test_a_host_without_its_settings_is_refused_before_anything_is_done() -> Non
 
 def test_looking_at_an_inventory_is_no_deploy() -> None:
     assert _run("@fake/x", "debug-inventory").returncode == 0
+
+
+def test_the_first_operation_that_fails_is_the_last() -> None:
+    state = State()
+    state.config = Config()
+    assert state.config.FAIL_PERCENT is None
+    StopAtFirstFailure().operation_start(state, "any")
+    assert state.config.FAIL_PERCENT == 0

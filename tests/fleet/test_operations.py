@@ -21,7 +21,6 @@ from fleet.operations.packages import packages
 from fleet.operations.repository import Repository, repository
 from fleet.operations.secret_file import secret_file
 from fleet.operations.units import unit_current, unit_known, unit_up
-from fleet.render import ROOT
 from tests.fleet.samples import FakeHost, commands, spec
 
 CONTENT = "hello\n"
@@ -125,10 +124,6 @@ def test_an_engine_that_serves_with_old_settings_is_rolled() -> None:
     assert commands(host, lambda: engines_current._inner(spec(), When.NOT_SERVING)) == []
     [command] = commands(host, lambda: engines_current._inner(spec(), When.ALWAYS))
     assert "stokerctl restart main --wait" in command.get_raw_value()
-
-
-def test_the_first_host_that_fails_stops_the_run() -> None:
-    assert "config.FAIL_PERCENT = 0" in (ROOT / "config.py").read_text()
 
 
 def test_a_host_that_does_not_come_back_returns_to_its_former_release() -> None:

@@ -54,7 +54,10 @@ def test_units_and_cron(name: str, made: HostSpec) -> None:
     golden(f"50-stoker.rules-{name}", render("50-stoker.rules", spec=made))
     weights = render("stoker-weights@.service", spec=made, python="/opt/python", etc="/coming")
     golden(f"stoker-weights@.service-{name}", weights)
-    golden(f"cron-{name}", render("cron", spec=made, program="/opt/stoker/venvs/0123/bin/stoker-release"))
+    golden(
+        f"cron-{name}",
+        render("cron", spec=made, program="/opt/stoker/venvs/0123/bin/stoker-release"),
+    )
 
 
 def test_http2_is_a_directive_only_where_nginx_knows_it() -> None:

@@ -11,6 +11,7 @@ from agent.drift.view import DriftView, LastCheck, view
 from agent.metrics import exposition
 from agent.model import Phase
 from agent.news import NewsKind, news
+from agent.show import status
 from tests.agent.shown import snapshot
 
 LEFT = Finding(stage="firewall", operation="load x", kind=Kind.NEVER, found="nft -f x", left="why")
@@ -56,6 +57,12 @@ def test_drift_changes_no_phase_and_is_a_metric() -> None:
     assert "stoker_drift_checked_timestamp_seconds 100.0" in text
     never = exposition(snapshot(Phase.SERVING), Counters()).decode()
     assert "stoker_drift_left" not in never
+
+
+def test_the_status_on_the_terminal_says_it() -> None:
+    sick = msgspec.structs.replace(snapshot(Phase.SERVING), drift=view(REPORT))
+    assert "~ firewall | load x is not as released: why" in status(sick, sick.at)
+    assert "~" not in status(snapshot(Phase.SERVING), sick.at)
 
 
 def test_what_is_left_is_told_once_and_again_when_it_is_something_else() -> None:
