@@ -31,8 +31,12 @@ def test_help_tells_what_is_measured(name: str) -> None:
     assert len(done.stdout.splitlines()) > 8
 
 
-def test_every_agent_benchmark_is_run() -> None:
-    there = {path.stem for path in (ROOT / "benchmarks").glob("agent_*.py")}
+def test_every_benchmark_of_agent_and_gateway_is_run() -> None:
+    there = {
+        path.stem
+        for pattern in ("agent_*.py", "gateway_*.py")
+        for path in (ROOT / "benchmarks").glob(pattern)
+    }
     assert there == set(every.PROGRAMS) == {one.program for one in every.TARGETS}
 
 

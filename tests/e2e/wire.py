@@ -166,7 +166,7 @@ class Crowd:
     problems: list[str] = field(default_factory=list)
 
     async def run(self, bodies: list[dict[str, object]], meanwhile: "asyncio.Event") -> None:
-        """Send all; `meanwhile` is set once all have their heads, and none has come to its end."""
+        """Send all; `meanwhile` is set once every one has its head and none has ended."""
         entering = asyncio.Semaphore(40)
         await asyncio.gather(
             *(self._one(body, entering, meanwhile, len(bodies)) for body in bodies)
