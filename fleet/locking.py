@@ -33,6 +33,9 @@ from fleet.release import given
 AT_ONCE = 40
 BEAT = hostlock.TTL / 4  # seconds
 DEADLINE = 30  # seconds for one command
+DRIFT = "drift"  # who checks by cron: it is waited for, and not told of
+PATIENCE = hostlock.TTL + 30  # seconds; after a TTL one that was killed has lost its lock
+PAUSE = 2.0
 SCRIPT = Path(hostlock.__file__).read_text()
 # On a node, in what is a part of somebody's act: the token of that one, who gives the lock back.
 VARIABLE = "STOKER_LOCK"
@@ -105,7 +108,11 @@ def _take_inventory(state: State, mine: Holder) -> None:
 
 def _take(host: Host, mine: Holder, line: Line | None) -> str | None:
     """Return why the host cannot be had; None when it is ours."""
+    late = time.monotonic() + PATIENCE
     found, code = tell(host, "take", mine, line)
+    while code and found is not None and found.by == DRIFT and time.monotonic() < late:
+        gevent.sleep(PAUSE)
+        found, code = tell(host, "take", mine, line)
     if code == 0:
         return None
     if found is not None and found.ended:

@@ -113,7 +113,8 @@ class Memo:
         if not _rehearsing.get():
             return self._run(command, *args, **kwargs)
         # What reads, or ends otherwise than others do, cannot be one of many.
-        alone = any(arguments.get(k) for k in ("_stdin", "_get_pty", "_success_exit_codes"))
+        codes = arguments.get("_success_exit_codes") or [0]
+        alone = arguments.get("_stdin") or arguments.get("_get_pty") or list(codes) != [0]
         if key not in self._failed and not alone:
             self._missing[key] = raw, arguments
         raise UnansweredError

@@ -13,7 +13,7 @@ import msgspec
 
 from fleet.command import Command, WrongUseError
 from fleet.commands import deploy_text, selection
-from fleet.commands.shown import say
+from fleet.commands.shown import say, wrapped
 from fleet.plan import command as planning
 from fleet.plan.document import Plan
 from fleet.run import child, summary
@@ -107,7 +107,7 @@ def _tell(options: argparse.Namespace, done: child.Done, digest: str) -> None:
     if end.hosts:
         print("\n".join(summary.lines(end)))
     elif done.code:
-        print("\n".join(done.tail))
+        print("\n".join(part for line in done.tail for part in wrapped(line, "", "    ") or [""]))
     print(f"{'done' if done.code == 0 else 'FAILED'} in {done.seconds:.0f} s; log: {done.log}")
 
 

@@ -98,9 +98,9 @@ def _decoded(text: str, kind: type[T]) -> T | None:
 
 def _why(told: str) -> str:
     last = [line for line in told.splitlines() if line.strip()][-1:] or ["it says nothing"]
-    if "not found" in last[0] or "No such file" in last[0]:
-        return "nothing was deployed here yet"
-    return last[0].removeprefix("stokerctl: ")[:200]
+    if last[0].startswith("stokerctl: "):
+        return last[0].removeprefix("stokerctl: ")[:200]
+    return "nothing was deployed here yet" if "stokerctl" in last[0] else last[0][:200]
 
 
 def code(made: Fleet) -> int:

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 
-from fleet.commands.shown import listed, plain, wrapped
+from fleet.commands.shown import fit, listed, wrapped
 from fleet.run.events import Ended, HostResult, Verdict
 
 SHOWN = 10  # lines of what failed
+LONG = 400  # characters of one; an engine may write a page of JSON
 
 
 def lines(end: Ended) -> Iterator[str]:
@@ -15,7 +16,8 @@ def lines(end: Ended) -> Iterator[str]:
     for one in _of(end, "failed"):
         where = f" at: {one.failed}" if one.failed else ", or was lost"
         yield from wrapped(f"{one.host} failed{where} ({_count(one)})")
-        yield from (f"    | {plain(line)}" for line in one.lines[-SHOWN:])
+        for line in one.lines[-SHOWN:]:
+            yield from wrapped(fit(line, LONG), "    | ", "    |   ")
     done = list(_of(end, "done"))
     if changed := [f"{one.host} ({_count(one)})" for one in done if one.changed]:
         yield from wrapped(f"changed: {listed(changed, 20)}")

@@ -95,7 +95,7 @@ DRIFTS = (
           "sed -i 's/\"live-restore\": true/\"live-restore\": false/' /etc/docker/daemon.json",
           DISRUPTIVE),
     Drift("engine | run the engines", "docker update --cpus 1 stoker-main", DISRUPTIVE),
-    Drift("firewall | load", "nft flush chain inet stoker input", NEVER,
+    Drift("firewall | load", "nft delete table inet stoker", NEVER,
           "nft -f /etc/stoker/firewall.nft", alone=True),
     Drift("firewall | load", "nft insert rule inet stoker input tcp dport 9999 accept", NEVER,
           "nft -f /etc/stoker/firewall.nft"),

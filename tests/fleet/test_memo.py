@@ -10,7 +10,7 @@ from pyinfra.connectors.util import CommandOutput, OutputLine
 from fleet import memo
 from fleet.facts.paths import PathStates, Text
 
-ROOT = {"_sudo": True}
+ROOT = {"_sudo": True, "_success_exit_codes": [0]}  # as pyinfra has them
 
 
 class Host:
@@ -120,9 +120,9 @@ def test_what_was_forgotten_stays_so_when_other_things_are_seen(host: Host) -> N
 def test_who_asks_as_somebody_else_gets_no_answer_of_root(host: Host) -> None:
     rehearse(host, (Text, {"path": "/etc/hostname"}))
     command = Text().command(path="/etc/hostname")
-    host.memo.run(command, _sudo=True, _timeout=5)
+    host.memo.run(command, **ROOT, _timeout=5)
     assert len(host.ran) == 1
-    host.memo.run(command, _sudo=True, _sudo_user="nobody")
+    host.memo.run(command, **ROOT, _sudo_user="nobody")
     assert len(host.ran) == 2
 
 

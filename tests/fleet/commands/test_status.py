@@ -72,6 +72,14 @@ def test_a_host_where_nothing_was_deployed_says_so() -> None:
     assert "! a: nothing was deployed here yet" in lines
 
 
+def test_an_agent_that_is_down_is_no_host_without_one() -> None:
+    said = "stokerctl: the agent does not answer on /run/stoker/agent.sock ([Errno 2] No such file)"
+    lines, _ = shown(good("a", f"\nstoker-part:agent\n{said}\nstoker-part:now\n9"))
+    assert (
+        "! a: the agent does not answer on /run/stoker/agent.sock ([Errno 2] No such file)" in lines
+    )
+
+
 def test_the_worst_first_if_wanted() -> None:
     answers = good("a", printed()), good("b", printed(Phase.DRAINED)), gone("c")
     assert [line.split()[0] for line in shown(*answers)[0][1:4]] == ["a", "b", "c"]

@@ -1,11 +1,16 @@
 """What no operation puts right."""
 
+import shutil
+from pathlib import Path
+
 import msgspec
 import pytest
 
 from agent.drift.manifest import File, Manifest
 from agent.releases import About
 from fleet.drift import strange
+from fleet.release import tree
+from fleet.render import ROOT
 
 OWN = "/usr/lib/systemd/system/nginx.service"
 OURS = "/etc/systemd/system/nginx.service.d/stoker.conf"
@@ -68,3 +73,16 @@ def test_a_release_in_the_place_of_another() -> None:
     assert len(list(strange.release(LAID, "20260101T000001Z-0123456789", LAID))) == 1
     both = msgspec.structs.replace(LAID, digest="9999999999")
     assert len(list(strange.release(both, LAID.id, both))) == 1
+
+
+def test_the_digest_of_a_tree_changes_with_any_file_of_it_and_with_one_more(tmp_path: Path) -> None:
+    for number in range(3):
+        root = tmp_path / str(number)
+        for name in tree.files():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, root / name)
+    changed, more = tmp_path / "1" / "fleet" / "rollout.py", tmp_path / "2" / "fleet" / "more.py"
+    changed.write_text(changed.read_text() + "# by hand\n")
+    more.write_text("1\n")
+    assert len({tree.digest(tmp_path / str(number)) for number in range(3)}) == 3
+    assert tree.digest(tmp_path / "0") == tree.digest()
