@@ -29,6 +29,9 @@ command -v curl >/dev/null && echo "curl=yes"
 for f in /run/stoker/engines/*.json; do
   [ -e "$f" ] && f=${f##*/} && echo "engine=${f%.json}"
 done
+# One that is just starting or stopping has its port, and no report.
+systemctl list-units --plain --no-legend --state=active,activating,deactivating \
+  'stoker-engine@*' 2>/dev/null | sed -n 's/^stoker-engine@\([^ ]*\)\.service .*/engine=\1/p'
 ss -Hltnp | while read -r _ _ _ local _ users; do
   pid=$(echo "$users" | sed -n 's/.*pid=\([0-9]*\).*/\1/p')
   unit=$(sed -n 's|.*/\([^/]*\.service\).*|\1|p' "/proc/$pid/cgroup" 2>/dev/null | head -n 1)
@@ -121,7 +124,7 @@ class BareHost(FactBase[Bare | None]):
             curl="curl" in found,
             nvidia=read_nvidia(found),
             cards=tuple(Reported(n, int(m), *more) for n, m, *more in cards if m.isdigit()),
-            engines=tuple(found.get("engine", [])),
+            engines=tuple(dict.fromkeys(found.get("engine", []))),
             listeners=tuple(Listener(int(p), unit, program) for p, unit, program in listeners),
             free={path: int(size) for size, path in free},
             weights=tuple(found.get("weights", [])),

@@ -34,8 +34,10 @@ def tutorial() -> Iterator[Tutorial]:
 
 
 def _plan(tutorial: Tutorial) -> Plan:
+    models = str(tutorial.world.directory / "depot" / "hub")  # its name is not known here
+    command = ["-m", "fleet.cli", "plan", str(tutorial.inventory()), "--json", "--models", models]
     done = subprocess.run(
-        [sys.executable, "-m", "fleet.cli", "plan", str(tutorial.inventory()), "--json"],
+        [sys.executable, *command],
         cwd=REPOSITORY,
         env={**os.environ, "STOKER_SANDBOX": str(tutorial.world.directory)},
         capture_output=True,

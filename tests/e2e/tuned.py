@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.e2e.world import World
-from tests.sandbox.together import together
 
 HOOK_PORT = 9799
 COMPANIONS = 2  # seconds
@@ -38,10 +37,8 @@ def deploy(world: World) -> None:
         "agent_webhook_secret_file": hook_secret(world),
     }
     others = [host for host in world.hosts if host != armed]
-    together(
-        lambda: _deploy(world, [armed], IMPATIENT | told),
-        lambda: _deploy(world, others, IMPATIENT),
-    )
+    _deploy(world, [armed], IMPATIENT | told)
+    _deploy(world, others, IMPATIENT)
 
 
 def _deploy(world: World, hosts: list[str], data: Mapping[str, object]) -> None:

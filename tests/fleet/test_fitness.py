@@ -95,6 +95,8 @@ curl=yes
 gpu=0000:06:00.0 2330 nvidia
 gpu=0000:07:00.0 2330
 engine=main
+engine=next
+engine=main
 listener=22 ssh.service sshd
 listener=4000 - ?
 free=5 /a
@@ -109,7 +111,7 @@ weights=/a/b""".splitlines()
         nvidia=Nvidia(
             gpus=(Device("0000:06:00.0", "2330", "nvidia"), Device("0000:07:00.0", "2330"))
         ),
-        engines=("main",),
+        engines=("main", "next"),
         listeners=(Listener(22, "ssh.service", "sshd"), Listener(4000, "-", "?")),
         free={"/a": 5},
         weights=("/a/b",),
