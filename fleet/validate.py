@@ -3,9 +3,6 @@
 Exit code 0: all can be deployed. 1: something is wrong; every fault is on its own line.
 """
 
-# First, as pyinfra's own command line does it: gevent must patch before anything opens a socket.
-import pyinfra_cli  # isort: skip
-
 import sys
 from pathlib import Path
 
@@ -15,17 +12,17 @@ from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.inventory import Inventory
 from pyinfra.api.state import State
 from pyinfra.context import ctx_config, ctx_state
-from pyinfra_cli.exceptions import CliError, UnexpectedExternalError
-from pyinfra_cli.inventory import make_inventory
 
 from agent.spec import HostSpec
 from fleet import specs, tls_files
 
-__all__ = ["pyinfra_cli"]
-
 
 def load(path: Path) -> Inventory:
     """Load an inventory file with its group data, as pyinfra does; `ValueError` if it cannot."""
+    # Its package lets gevent patch the whole process, so only who loads an inventory has it.
+    from pyinfra_cli.exceptions import CliError, UnexpectedExternalError  # noqa: PLC0415
+    from pyinfra_cli.inventory import make_inventory  # noqa: PLC0415
+
     if not path.is_file():
         raise ValueError(f"{path}: there is no such inventory")
     pyinfra.is_cli = True

@@ -7,7 +7,7 @@ import msgspec
 from agent.drift.report import Finding, Kind
 from agent.spec import DriftSpec
 from fleet.drift import policy
-from fleet.drift.deployed import Asked, Deployed
+from fleet.drift.asked import Asked, Deployed
 from fleet.drift.kinds import kind
 from fleet.drift.policy import Standing
 from fleet.drift.slot import NoSlot, Slot

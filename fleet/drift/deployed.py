@@ -6,7 +6,7 @@ Nothing is executed while it is loaded and asked.
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Protocol, cast
+from typing import cast
 
 import msgspec
 from pyinfra.api.command import PyinfraCommand
@@ -27,6 +27,7 @@ from agent.errors import SourceError
 from agent.releases import About
 from fleet import manifest, specs, validate
 from fleet.drift import strange
+from fleet.drift.asked import Asked
 from fleet.drift.memo import Memo
 from fleet.facts.paths import PathStates
 from fleet.facts.units import UnitStates
@@ -35,34 +36,6 @@ from fleet.render import ROOT
 from fleet.stages import preflight
 
 INVENTORY = Path("inventory/node.py")
-
-
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """One operation, by its key; `first` is the first command it would send, None = no change."""
-
-    key: str
-    stage: str
-    name: str
-    first: str | None
-
-
-class Deployed(Protocol):
-    """What a check needs of the deploy. `tests/fleet/drift/` has the fake."""
-
-    def ask(self) -> tuple[Asked, ...]:
-        """Ask every operation, in order; raise `SourceError` when one cannot look."""
-
-    def broken(self) -> Iterable[Finding]:
-        """Look whether the release is as it was laid; when not, nothing else is worth asking."""
-
-    def strange(self) -> Iterable[Finding]:
-        """Look at what no operation puts right; after `ask`."""
-
-    def run(self, keys: Collection[str], *, again: bool) -> dict[str, str]:
-        """Carry out these operations, in order; return what failed, by key, with the last words.
-
-        `again`: all are tried once more if one fails.
-        """
 
 
 class RealDeploy:

@@ -18,7 +18,7 @@ from tests.e2e.world import REPOSITORY, World, wait_for
 from tests.sandbox.fleet import Fleet
 
 NAMED = ("--data", 'runtime_take_over=["tgi"]')
-GAP = 45  # seconds: a busy machine
+GAP = 120  # seconds: a busy machine
 SHARD = "model-00002-of-00002.safetensors"
 
 

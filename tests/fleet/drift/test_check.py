@@ -7,8 +7,8 @@ import pytest
 from agent.drift.report import Finding, Kind, Report
 from agent.errors import SourceError
 from agent.spec import DriftSpec
+from fleet.drift.asked import Asked
 from fleet.drift.check import check
-from fleet.drift.deployed import Asked
 from fleet.drift.policy import Standing
 
 HOLD = "apt-mark hold docker-ce"
