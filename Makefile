@@ -6,7 +6,7 @@ BIN       := .venv/bin
 SOURCES   := agent fleet tests benchmarks inventory group_data deploy.py config.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format test slow e2e demo demo-real demo-down bench validate plan deploy lock
+.PHONY: help setup check format test slow e2e e2e-changes demo demo-real demo-down bench validate plan deploy lock
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,7 +48,13 @@ slow: setup  ## unit tests that take their time: real processes, long walks
 e2e: setup  ## the end-to-end tests alone
 	$(BIN)/python -m tests.sandbox.tools gcc busybox
 	$(BIN)/python -m tests.sandbox.dockerd
-	$(BIN)/pytest -m e2e
+	$(BIN)/pytest -m e2e --ignore-glob='*/test_[ijkl]_*'
+
+e2e-changes: setup  ## those of commands, drift, rollouts and crashes: long, and not yet part of `test`
+	$(BIN)/python -m tests.sandbox.tools gcc busybox
+	$(BIN)/python -m tests.sandbox.dockerd
+	$(BIN)/pytest tests/e2e/test_i_commands.py tests/e2e/test_j_drift.py tests/e2e/test_k_rollout.py \
+		tests/e2e/test_l_crashes.py -m e2e
 
 demo: setup  ## two hosts come up, are deployed, and answer; prints where to look
 	$(BIN)/python -m tests.sandbox.demo

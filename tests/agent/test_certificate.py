@@ -41,7 +41,11 @@ def test_a_large_key_and_the_first_of_a_chain() -> None:
     assert validity(made(first, key) + made(second)).ends == first.timestamp()
 
 
-@pytest.mark.parametrize("pem", [b"", b"\xff\xfe", made(BEGINS)[:90], made(BEGINS)[100:]])
+@pytest.mark.parametrize(
+    "pem",
+    [b"", b"\xff\xfe", made(BEGINS)[:90], made(BEGINS)[100:]],
+    ids=["empty", "no text", "cut short", "no beginning"],
+)
 def test_no_certificate(pem: bytes) -> None:
     with pytest.raises(ValueError, match="no certificate"):
         validity(pem)

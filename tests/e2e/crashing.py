@@ -154,7 +154,7 @@ class Probe:
     def honest(self, *, cut_off: bool) -> None:
         """Hold that each was a whole answer, or one that nobody had; `cut_off` = the host died."""
         wrong = [one for one in self.wrong if not (cut_off and "broken off" in one.why)]
-        assert wrong == []
+        assert wrong == [], wrong[:3]
         assert self.seen["answered"] > 0
 
     async def _all(self) -> None:

@@ -115,8 +115,10 @@ def judged(head: str, body: bytes, *, stream: bool) -> Outcome:
     else:
         whole = body.endswith(b"0\r\n\r\n")
     ended = "data: [DONE]" in text if stream else '"finish_reason"' in text
-    if not whole or not ended or '"error"' in text:
-        return Outcome("lost", id, f"200, but not whole: …{text[-200:]}")
+    if not whole:
+        return Outcome("lost", id, f"broken off: …{text[-200:]}")
+    if not ended or '"error"' in text:
+        return Outcome("lost", id, f"looks whole, and is not: …{text[-200:]}")
     return Outcome("answered", id)
 
 
