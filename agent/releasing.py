@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None, root: Path = releases.ROOT) -> 
             case "list":
                 return _list(found, as_json=options.json)
             case "drift":
-                return _drift(found, root, options)
+                return _drift(root, options)
             case "gc":
                 return _gc(found, root, options.keep)
             case _:
@@ -110,11 +110,11 @@ def _converge(found: Sequence[Release], root: Path, options: argparse.Namespace)
     return code
 
 
-def _drift(found: Sequence[Release], root: Path, options: argparse.Namespace) -> int:
-    here = [one for one in found if one.current]
+def _drift(root: Path, options: argparse.Namespace) -> int:
+    time.sleep(random.uniform(0, options.splay))  # noqa: S311 - spreads load, hides nothing
+    here = [one for one in releases.read(root) if one.current]  # now: a deploy may have come
     if not here:
         raise ActionError("nothing was deployed here yet")
-    time.sleep(random.uniform(0, options.splay))  # noqa: S311 - spreads load, hides nothing
     command = ["fleet.drift"]
     command += ["--report-only"] * options.report_only + ["--json"] * options.json
     become(_python(here[0]), root / here[0].about.id, command)

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 import msgspec
 from pyinfra.api.exceptions import PyinfraError
 
-from agent import spec
+from agent import releases, spec
 from agent.drift.report import Report
 from agent.errors import StokerError
 from agent.paths import Paths
@@ -43,6 +43,8 @@ def main(arguments: Sequence[str] | None = None, paths: Paths = Paths()) -> int:
     try:
         host = spec.load((release / "host.json").read_bytes())
         with alone():
+            if releases.current(release.parent) != release.name:
+                raise BusyError(f"{release.name} is not the current release any more")
             report = checked(host, report, paths, NoSlot(), report_only=options.report_only)
     except BusyError as error:  # the last report stays: it is not known better
         print(f"stoker-drift: {error}", file=sys.stderr)
