@@ -159,7 +159,7 @@ def test_what_a_shell_can_break_is_found_and_is_gone_when_healed(sick: Node) -> 
         for plant in SHELL:
             stack.enter_context(planted(sick, plant.ill, plant.well))
         sick.shell(f"{DRIFT} || true")
-        holds(grave(sick), *SHELL, Plant("drift", "is not as it was deployed", "stoker-release"))
+        holds(grave(sick), *SHELL, Plant("drift", "whether the host drifted", "stoker-release"))
         text = sick.shell("stokerctl doctor", check=False)
         assert all(len(line) <= 100 for line in text.splitlines())
         assert "hf_planted" not in text
