@@ -1,7 +1,7 @@
 """Does the port of a running engine still answer?
 
 A closed port while the unit runs is a fault only after the engine has served: every engine keeps
-it closed while it loads (tgi.md §3.6, vllm-sglang.md §0.6). Slow is never a fault here.
+it closed while it loads. Slow is never a fault here.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """How each number is handled: the defaults where the authorities contradict each other.
 
 A number without a row gets what the catalogue says. gpud, DCGM, AWS and NVIDIA disagree on most
-rows below (gpu-health.md §2b has the table); an operator overrules one with `check_xid`.
+rows below; an operator overrules one with `check_xid`.
 """
 
 from agent.model import Remedy, Value

@@ -1,4 +1,4 @@
-"""From a line of the kernel log to a fault (gpu-health.md §2c; the driver's `krcReportXid`).
+"""From a line of the kernel log to a fault (the driver's `krcReportXid`).
 
 A message counts only when it *begins* as the driver writes it and the kernel wrote it: the same
 words inside a program's log line, or written to /dev/kmsg by a program, are nobody's fault.

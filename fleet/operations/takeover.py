@@ -7,7 +7,7 @@ container once more as soon as that has stopped, so it is stopped afterwards: re
 get all of the time that they are given.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 
 from pyinfra import host
 from pyinfra.api import QuoteString, StringCommand, operation
@@ -36,31 +36,19 @@ echo "container $name is removed$after"
 
 
 @operation()
-def stopped(names: list[str], seconds: int) -> Generator[StringCommand]:
-    """Stop those of `names` that run, in at most `seconds`; nothing starts them again by itself."""
-    yield from _acted(names, seconds, lambda one: one.running or one.restart != "no", _STOP)
-
-
-@operation()
 def removed(names: list[str], seconds: int) -> Generator[StringCommand]:
     """Stop and remove those of `names` that are there; their volumes and mounts stay."""
-    yield from _acted(names, seconds, lambda _: True, _STOP + _REMOVE)
-
-
-def _acted(
-    names: list[str], seconds: int, concerns: Callable[[Container], bool], script: str
-) -> Generator[StringCommand]:
     found = host.get_fact(ForeignContainers, wanted=[])
     if found is None:
         yield fail(f"Docker does not answer: container {', '.join(names)} cannot be taken over")
         return
-    there = [one for one in found if one.name in names and concerns(one)]
+    there = [one for one in found if one.name in names]
     if not there:
         host.noop("no container is to be taken over")
     for one in there:
         yield Told(
             "name=", QuoteString(one.name), "; unit=", QuoteString(one.unit),
-            f"; seconds={seconds}; after=", QuoteString(_after(one)), ";", script,
+            f"; seconds={seconds}; after=", QuoteString(_after(one)), ";", _STOP + _REMOVE,
             _separator="", _timeout=seconds + MARGIN,
         )  # fmt: skip
 

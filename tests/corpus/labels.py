@@ -7,7 +7,7 @@ from pathlib import Path
 
 DATA = Path(__file__).parents[2] / "agent" / "data"
 
-# Where the action column is the fallback of a rule (gpu-health.md §2b): number → what is right
+# Where the action column is the fallback of a rule: number → what is right
 # for the bare line of an engine's process, with nothing else known.
 RULED = {
     45: "none",  # rule 10: cleaning up

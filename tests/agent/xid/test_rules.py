@@ -1,4 +1,4 @@
-"""The special rules of gpu-health.md §2b by their numbers there, and the table of defaults."""
+"""The special rules by their numbers, and the table of defaults."""
 
 from __future__ import annotations
 
