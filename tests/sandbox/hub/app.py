@@ -31,6 +31,7 @@ class Hub:
 
     def app(self) -> web.Application:
         app = web.Application(middlewares=[self.control.middleware])
+        app.on_response_prepare.append(self.control.answered)
         app.add_routes(self.control.routes())
         app.add_routes(
             [
