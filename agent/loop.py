@@ -86,8 +86,11 @@ class Loop:
     def request(self, name: str, asked: Requested) -> EngineState:
         """Carry out what somebody asked for, and return what it led to.
 
-        Raises `ActionError` when it cannot be remembered, and so is not done.
+        Raises `ActionError` when it cannot be remembered, and so is not done; `NoSlotError` if it
+        has to wait for the fleet brake.
         """
+        if asked.slot:
+            self._remedies.take_out(name, asked.verb)
         self._audit.write("request", engine=name, verb=asked.verb, by=asked.by, reason=asked.reason)
         if not self._take(name, asked):
             raise NotSavedError(f"not done: the state cannot be saved; engine {name} is as it was")
@@ -105,6 +108,10 @@ class Loop:
             raise NotSavedError("not done: the state cannot be saved; the incident stays open")
         self._audit.write("acknowledged", incident=incident, by=by, reason=reason)
         self.wake()
+
+    def free(self, by: str, reason: str) -> None:
+        """Give back the slot of the fleet brake, by a person's word."""
+        self._remedies.free(by, reason)
 
     def told(self, faults: Sequence[KernelFault]) -> None:
         """Take in faults as they happen: traffic stops now, the rest waits for the next tick.
@@ -150,7 +157,7 @@ class Loop:
         ended = {name: self._converger.ended(name) for name in self._spec.engines}
         await self._picture.look()
         running = {name: self._decide(name, ended[name]) for name in self._spec.engines}
-        self._remedies.act(running)
+        self._remedies.act(running, self._picture.serves)
         self._ticked, self._took = self._clock(), time.monotonic() - begun
         self._publish()
         self._memory.save()

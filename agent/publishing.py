@@ -60,6 +60,7 @@ def snapshot(
         incidents_closed=state.ledger.closed[-CLOSED_SHOWN:],
         steps=tuple(steps),
         attempts=state.attempts,
+        slots=state.slots if spec.agent.fleetlock_url else None,
         log_gaps=sources.log.value.gaps if sources.log.value else 0,
         version=about.version,
         digest=about.digest,

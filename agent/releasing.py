@@ -150,6 +150,7 @@ def run(python: Path, release: Path, command: Sequence[str]) -> int:
         "PYTHONDONTWRITEBYTECODE": "1",
         "STOKER_RELEASE": str(release),
         "STOKER_LOCK": os.environ.get("STOKER_LOCK", ""),
+        "STOKER_BRAKE": os.environ.get("STOKER_BRAKE", ""),
     }
     return subprocess.run(
         [str(python), "-m", *command],

@@ -23,6 +23,8 @@ def status(snapshot: Snapshot, now: float) -> str:
         lines.append(f"! {condition.subject} {condition.reason}: {condition.message}")
     lines += [_incident(one) for one in snapshot.incidents]
     lines += _due(snapshot)
+    if snapshot.slots and snapshot.slots.name:
+        lines.append(f"holds a slot of the fleet brake: {', '.join(snapshot.slots.got) or 'asked'}")
     if snapshot.checks_unknown:
         lines.append(f"? cannot look: {', '.join(snapshot.checks_unknown)}")
     stale = now - snapshot.at

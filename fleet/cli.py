@@ -11,13 +11,14 @@ import sys
 from collections.abc import Sequence
 
 from agent.errors import StokerError
+from fleet.brake import command as brake
 from fleet.command import Command, WrongUseError
 from fleet.models import command as models
 from fleet.plan import command as plan
 
 __all__ = ["pyinfra_cli"]
 
-COMMANDS: tuple[Command, ...] = (models.COMMAND, plan.COMMAND)
+COMMANDS: tuple[Command, ...] = (brake.COMMAND, models.COMMAND, plan.COMMAND)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -121,8 +121,8 @@ agent_reboots_per_day = 2
 agent_reboots_per_week = 3
 agent_verify_window = 600.0  # seconds; the same fault within them means that the remedy failed
 agent_acts_per_hour = 4  # resets and reboots of this node; beyond that a person decides
-agent_fleetlock_url = None  # base URL of a FleetLock server that is asked before a reset or reboot
-agent_fleetlock_group = "stoker"
+agent_fleetlock_url = None  # base URL of a FleetLock server: the fleet brake (docs/brake.md)
+agent_fleetlock_group = "stoker.{model}"  # one group for each model; "stoker" = one for all
 agent_check_port = 9751  # HAProxy's agent-check, on agent_listen
 agent_webhook_url = None  # gets signed JSON for phase changes and incidents
 agent_webhook_secret_file = None  # on the control machine; signs the webhook
@@ -137,6 +137,7 @@ check_slowdown_share = 0.6  # share of five minutes slowed down by hardware that
 # -- rollout: how a change goes over the hosts, and what is kept to go back to ---------------------
 # Hosts that serve the same model and lose traffic at the same time, while their engines restart.
 rollout_batch = 1
+rollout_slot_wait = 1800.0  # seconds to wait for a slot of the fleet brake
 rollout_revert = True  # a host whose engines do not answer after a change goes back by itself
 rollout_keep = 3  # former releases kept on each node, with their images and weights
 

@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import gevent
 import msgspec
 
 from agent import hostlock, spec
@@ -25,6 +26,7 @@ from agent.paths import Paths
 from fleet.drift import check, deployed, policy, text
 from fleet.drift.policy import Standing
 from fleet.drift.report import Report
+from fleet.drift.standstill import Engines
 from fleet.release import given
 
 __all__ = ["pyinfra_cli"]
@@ -75,8 +77,12 @@ def _checked(host: spec.HostSpec, report: Report, paths: Paths, *, report_only: 
         settings = msgspec.structs.replace(settings, mode="report")
     corrected = _history(paths)
     standing = Standing(maintenance=_maintenance(paths), corrected=corrected)
+    engines = Engines(host, paths)
+    if not report_only and standing.maintenance is None:
+        with contextlib.suppress(StokerError):  # no agent, so nothing that was left drained
+            engines.end()
     with deployed.loaded() as found:
-        findings = check.check(found, settings, standing, report.at)
+        findings = check.check(found, settings, standing, report.at, engines)
     done = [f"{one.stage} | {one.operation}" for one in findings if not one.left]
     _write(paths.state / HISTORY, msgspec.json.encode(policy.remember(corrected, done, report.at)))
     return msgspec.structs.replace(report, findings=findings)
@@ -93,10 +99,18 @@ def _alone() -> Iterator[None]:
     holder, code = hostlock.act(path, "take", mine, time.time())
     if code and holder is not None:
         raise _BusyError(f"not looked: {holder['by']} is at this node ({holder['reason']})")
+    beating = gevent.spawn(_beat, path, mine)  # draining may take longer than a lock lives
     try:
         yield
     finally:
+        beating.kill(block=False)
         hostlock.act(path, "leave", mine, time.time())
+
+
+def _beat(path: Path, mine: hostlock.Holder) -> None:
+    while True:
+        gevent.sleep(hostlock.TTL / 4)
+        hostlock.act(path, "beat", mine, time.time())
 
 
 def _maintenance(paths: Paths) -> str | None:

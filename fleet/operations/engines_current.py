@@ -8,7 +8,7 @@ from pyinfra.api import QuoteString, StringCommand, operation
 
 from agent.engines import ENGINES
 from agent.spec import EngineSpec, HostSpec, digest
-from fleet import locking
+from fleet import braking, locking
 from fleet.applying import Ask, When, ask
 from fleet.facts.engines import AgentStatus, Status
 from fleet.release import given
@@ -68,13 +68,15 @@ _REVERT = (
 
 
 def _restart(name: str, spec: HostSpec) -> StringCommand:
-    seconds = patience(spec.engines[name])
+    seconds, slot = patience(spec.engines[name]), braking.slot_wait(spec)
     back = spec.rollout.revert and given.release() is None
     return StringCommand(
-        "/usr/local/bin/stokerctl restart", QuoteString(name), f"--wait {seconds:.0f} --by",
-        QuoteString(f"deploy:{getpass.getuser()}"), "--reason 'settings changed'",
+        "/usr/local/bin/stokerctl restart", QuoteString(name), f"--wait {seconds:.0f}",
+        *([f"--slot {slot:.0f}"] if slot else []), "--by",
+        QuoteString(f"deploy:{getpass.getuser()}"), "--reason",
+        QuoteString(braking.reason("settings changed", spec)),
         *(["|| {", f"lock={locking.token(host.state)};", _REVERT, "; exit 1; }"] if back else []),
-        _timeout=int((2 if back else 1) * seconds + MARGIN),
+        _timeout=int((2 if back else 1) * seconds + slot + MARGIN),
     )  # fmt: skip
 
 

@@ -22,6 +22,7 @@ PACKAGES = {
     "busybox": ("busybox-static",),
     "haproxy": ("haproxy",),
     "dbus-daemon": ("dbus",),
+    "etcd": ("etcd-server",),
 }
 
 

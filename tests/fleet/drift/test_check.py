@@ -1,5 +1,6 @@
 """A check against a deploy that is only a list: what is run, and what is told."""
 
+import time
 from collections.abc import Collection
 
 import pytest
@@ -9,9 +10,13 @@ from agent.spec import DriftSpec
 from fleet.drift.check import check
 from fleet.drift.deployed import Asked
 from fleet.drift.policy import Standing
-from fleet.drift.report import Report
+from fleet.drift.report import Finding, Report
 
 HOLD = "apt-mark hold docker-ce"
+NOW = time.mktime((2026, 11, 28, 3, 0, 0, 0, 0, -1))  # three in the morning, here
+WINDOW = DriftSpec(window="02:00-04:00")
+DOCKER = ("runtime", "merge /etc/docker/daemon.json", "cat >daemon.json")
+RESTART = ("runtime", "run Docker with this", None)
 
 
 class FakeDeploy:
@@ -20,6 +25,7 @@ class FakeDeploy:
     def __init__(self, *operations: tuple[str, str, str | None], broken: str = "") -> None:
         self.operations, self.broken = operations, broken
         self.ran: list[str] = []
+        self.journal: list[str] = []
 
     def ask(self) -> tuple[Asked, ...]:
         return tuple(
@@ -30,12 +36,31 @@ class FakeDeploy:
     def run(self, keys: Collection[str]) -> dict[str, str]:
         chosen = [(f"k{n}", name) for n, (_, name, _) in enumerate(self.operations)]
         self.ran = [name for key, name in chosen if key in keys]
+        self.journal += self.ran
         return {key: "no space left" for key, name in chosen if key in keys and name == self.broken}
 
 
 def findings(fake: FakeDeploy, **settings: object) -> list[tuple[str, bool]]:
     spec = DriftSpec(**settings)  # type: ignore[arg-type]
-    return [(one.operation, not one.left) for one in check(fake, spec, Standing(), 0.0)]
+    return [(one.operation, not one.left) for one in run(fake, spec)]
+
+
+class FakeEngines:
+    """Engines that are in the way, or not; `refuses` is why they cannot be drained."""
+
+    def __init__(self, refuses: str = "") -> None:
+        self.refuses, self.journal = refuses, list[str]()
+
+    def begin(self) -> str:
+        self.journal.append("drain")
+        return self.refuses
+
+    def end(self) -> None:
+        self.journal.append("undrain")
+
+
+def run(fake: FakeDeploy, spec: DriftSpec, engines: FakeEngines | None = None) -> list[Finding]:
+    return list(check(fake, spec, Standing(), NOW, engines or FakeEngines()))
 
 
 def test_a_converged_node_is_only_asked() -> None:
@@ -76,7 +101,7 @@ def test_report_only_runs_nothing() -> None:
 
 def test_a_correction_that_fails_is_told_with_its_last_words() -> None:
     fake = FakeDeploy(("gateway", "place conf", "cat"), broken="place conf")
-    [one] = check(fake, DriftSpec(), Standing(), 0.0)
+    [one] = run(fake, DriftSpec())
     assert one.left == "putting it right failed: no space left"
     assert Report(at=0, release="r", findings=(one,)).code == 2
 
@@ -87,5 +112,45 @@ def test_not_being_able_to_look_is_no_drift() -> None:
             raise SourceError("no answer")
 
     with pytest.raises(SourceError):
-        check(Blind(), DriftSpec(), Standing(), 0.0)
+        run(Blind(), DriftSpec())
     assert Report(at=0, release="r", problem="no answer").code == 1
+
+
+def test_what_would_break_engines_off_is_done_while_they_are_drained() -> None:
+    fake, engines = FakeDeploy(DOCKER, RESTART), FakeEngines()
+    fake.journal = engines.journal
+    [one] = run(fake, WINDOW, engines)
+    assert one.left == ""
+    assert engines.journal == ["drain", DOCKER[1], RESTART[1], "undrain"]
+
+
+def test_without_a_slot_the_rest_is_put_right_and_no_engine_is_touched() -> None:
+    safe = ("gateway", "place conf", "cat >conf")
+    fake, engines = FakeDeploy(safe, DOCKER, RESTART), FakeEngines("no slot within 120 s")
+    fake.journal = engines.journal
+    assert [one.left for one in run(fake, WINDOW, engines)] == ["", "no slot within 120 s"]
+    assert engines.journal == ["drain", "place conf"]
+
+
+def test_engines_serve_again_though_the_correction_breaks() -> None:
+    class Breaking(FakeDeploy):
+        def run(self, keys: Collection[str]) -> dict[str, str]:
+            raise SourceError("the deploy broke")
+
+    engines = FakeEngines()
+    with pytest.raises(SourceError):
+        run(Breaking(DOCKER), WINDOW, engines)
+    assert engines.journal == ["drain", "undrain"]
+
+
+def test_a_restart_of_engines_alone_drains_by_itself() -> None:
+    fake, engines = FakeDeploy(("engine", "run the engines", "stokerctl restart")), FakeEngines()
+    assert [one.left for one in run(fake, WINDOW, engines)] == [""]
+    assert (fake.ran, engines.journal) == (["run the engines"], [])
+
+
+def test_outside_the_window_nobody_is_drained() -> None:
+    engines = FakeEngines()
+    [one] = run(FakeDeploy(DOCKER), DriftSpec(window="05:00-06:00"), engines)
+    assert "outside drift_window" in one.left
+    assert engines.journal == []
