@@ -13,6 +13,8 @@ from agent.errors import StokerError
 from agent.model import Phase, Verb
 from agent.snapshot import EngineView
 
+ASK_AGAIN = 2.0  # seconds; the agent forgets one who waits for a slot after `brake.WISH`
+
 GOALS = {
     Verb.DRAIN: frozenset({Phase.DRAINED, Phase.QUARANTINED}),
     Verb.UNDRAIN: frozenset({Phase.SERVING}),
@@ -23,11 +25,15 @@ GOALS = {
 def ask(
     agent: client.Agent, verb: Verb, options: argparse.Namespace, pause: Callable[[float], None]
 ) -> int:
-    """Ask for one engine or all, wait if that is wanted, and print where it led; 0, or 3 late."""
+    """Ask for one engine or all, wait if that is wanted, and print where it led; 0, or 3 late.
+
+    With a slot that does not come nothing is touched: 3 as well.
+    """
     known = list(agent.status().engines)
     names = [options.engine] if options.engine else known
     for name in names:
-        agent.ask(verb, name, options.by, options.reason)
+        if not _asked(agent, verb, name, options, pause):
+            return 3
     failed = []
     if options.wait:
         late = time.monotonic() + options.wait
@@ -39,6 +45,32 @@ def ask(
         else:
             print(f"{name}: {state.phase} {state.reason}: {state.message}")
     return 3 if failed else 0
+
+
+def _asked(
+    agent: client.Agent,
+    verb: Verb,
+    name: str,
+    options: argparse.Namespace,
+    pause: Callable[[float], None],
+) -> bool:
+    """Ask, with a slot of the fleet brake if that is wanted: then again until there is one."""
+    slot, late, told = options.slot is not None, time.monotonic() + (options.slot or 0.0), ""
+    while True:
+        try:
+            agent.ask(verb, name, options.by, options.reason, slot=slot)
+        except client.NotNowError as error:
+            if str(error) != told:
+                told = str(error)
+                print(told, file=sys.stderr)
+            if time.monotonic() >= late:
+                print(
+                    f"no slot within {options.slot:.0f} s: {name} was not touched", file=sys.stderr
+                )
+                return False
+            pause(ASK_AGAIN)
+        else:
+            return True
 
 
 def _wait(

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import msgspec
 
-from agent.documents import Ack
+from agent.documents import Ack, Free
 from agent.errors import StokerError
 from agent.model import EngineState, Verb
 from agent.snapshot import Snapshot
@@ -23,6 +23,10 @@ class RefusedError(StokerError):
     """The agent answered that it will not."""
 
 
+class NotNowError(RefusedError):
+    """The agent answered that it will not as things are (HTTP 409)."""
+
+
 class Agent:
     """One agent, reached by the path of its socket."""
 
@@ -33,15 +37,25 @@ class Agent:
         """Return the latest snapshot; raise `UnreachableError` or `RefusedError`."""
         return _decode(self._call("GET", "/v1/status"), Snapshot)
 
-    def ask(self, verb: Verb, engine: str, by: str, reason: str) -> EngineState:
-        """Ask for `verb` and return the engine's state right after it."""
-        body = json.dumps({"engine": engine, "by": by, "reason": reason})
+    def ask(
+        self, verb: Verb, engine: str, by: str, reason: str, *, slot: bool = False
+    ) -> EngineState:
+        """Ask for `verb` and return the engine's state right after it.
+
+        `slot`: raises `NotNowError` until the fleet brake has granted a slot.
+        """
+        body = json.dumps({"engine": engine, "by": by, "reason": reason, "slot": slot})
         return _decode(self._call("POST", f"/v1/{verb}", body), EngineState)
 
     def acknowledge(self, incident: str, by: str, reason: str) -> Ack:
         """Close an incident by a person's word."""
         body = json.dumps({"incident": incident, "by": by, "reason": reason})
         return _decode(self._call("POST", "/v1/ack", body), Ack)
+
+    def free(self, by: str, reason: str) -> Free:
+        """Have the slot of the fleet brake given back by a person's word."""
+        body = json.dumps({"by": by, "reason": reason})
+        return _decode(self._call("POST", "/v1/free", body), Free)
 
     def _call(self, method: str, path: str, body: str | None = None) -> bytes:
         connection = UnixConnection(self._path, self._timeout)
@@ -59,7 +73,7 @@ class Agent:
         finally:
             connection.close()
         if answer.status >= 400:
-            raise RefusedError(_error(content))
+            raise (NotNowError if answer.status == 409 else RefusedError)(_error(content))
         return content
 
 

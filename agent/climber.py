@@ -5,18 +5,19 @@ Tests: `tests/agent/fakes.py` has the fakes of `Rungs`, `Slot` and `Driver`.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Protocol
 
 from agent.attempts import GOING_DOWN, Outcome
 from agent.errors import ActionError, SourceError
-from agent.fleetlock import Granted, Slot
+from agent.fleetlock import Granted, Refused, Slot
 from agent.ladder import Step
 from agent.model import Remedy
 
 log = logging.getLogger("stoker.climber")
 
 ASK_AGAIN = 30.0  # seconds after a refusal
+BUSY_AGAIN = 10.0  # seconds after all slots were taken
 
 
 class Rungs(Protocol):
@@ -51,11 +52,15 @@ class Climber:
         slot: Slot,
         driver: Driver,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Future[None]] = asyncio.create_task,
+        clock: Callable[[], float] = lambda: asyncio.get_running_loop().time(),
     ) -> None:
         self._rungs, self._slot, self._driver, self._sleep = rungs, slot, driver, sleep
-        self._act: asyncio.Task[None] | None = None
+        self._spawn, self._clock = spawn, clock
+        self._act: asyncio.Future[None] | None = None
         self._may_hold = True  # a slot may be held, also since before the agent was started
         self._ask_at = self._release_at = 0.0  # not before
+        self._told = ""
         self.granted = False
 
     @property
@@ -65,21 +70,22 @@ class Climber:
 
     def ask(self) -> None:
         """Ask for the slot, unless that was refused just now."""
-        if not self.busy and asyncio.get_running_loop().time() >= self._ask_at:
-            self._act = asyncio.create_task(self._ask())
+        if not self.busy and self._clock() >= self._ask_at:
+            self._act = self._spawn(self._ask())
 
     def begin(
         self, step: Step, begun: Callable[[], bool], ended: Callable[[Outcome, str], None]
     ) -> None:
         """Begin a step for which the slot was granted, unless one is under way."""
         if not self.busy:
-            self._act = asyncio.create_task(self._climb(step, begun, ended))
+            self._act = self._spawn(self._climb(step, begun, ended))
 
     def well(self) -> None:
         """Give the slot back: the node is well. Done once after each start and each grant."""
-        late = asyncio.get_running_loop().time() >= self._release_at
+        late = self._clock() >= self._release_at
         if self._may_hold and late and not self.busy:
-            self._act = asyncio.create_task(self._release())
+            self.granted = False  # from here on, not only once the call has begun
+            self._act = self._spawn(self._release())
 
     async def settled(self) -> None:
         """Wait for what is under way."""
@@ -91,8 +97,9 @@ class Climber:
         answer = await self._slot.acquire()
         self.granted = isinstance(answer, Granted)
         if not self.granted:
-            log.warning("a rung waits for a slot: %s", answer.message)
-            self._ask_at = asyncio.get_running_loop().time() + ASK_AGAIN
+            self._tell(f"waiting for a slot: {answer.message}")
+            wait = BUSY_AGAIN if isinstance(answer, Refused) and answer.busy else ASK_AGAIN
+            self._ask_at = self._clock() + wait
 
     async def _climb(
         self, step: Step, begun: Callable[[], bool], ended: Callable[[Outcome, str], None]
@@ -121,9 +128,15 @@ class Climber:
         raise ActionError(f"the host did not go down within {GOING_DOWN:.0f} s")
 
     async def _release(self) -> None:
-        self.granted = False
         problem = await self._slot.release()
         self._may_hold = problem is not None
         if problem is not None:
-            log.warning("the slot is not given back: %s", problem.message)
-            self._release_at = asyncio.get_running_loop().time() + ASK_AGAIN
+            if not problem.expected:
+                self._tell(f"the slot is not given back yet: {problem.message}")
+            self._release_at = self._clock() + ASK_AGAIN
+
+    def _tell(self, line: str) -> None:
+        """Log what lasts only once."""
+        if line != self._told:
+            self._told = line
+            log.warning("%s", line)

@@ -1,8 +1,8 @@
 """What may be asked of the agent, over the unix socket only: its file mode is the authentication.
 
-`POST /v1/drain | /v1/undrain | /v1/restart` with `{"engine": …, "by": …, "reason": …}`, and
-`POST /v1/ack` with `{"incident": …, "by": …, "reason": …}`: actor and reason are obligatory, and
-audited. The socket serves the reads of `agent.api` too.
+`POST /v1/drain | /v1/undrain | /v1/restart` with `{"engine": …, "by": …, "reason": …}`,
+`POST /v1/ack` with `{"incident": …, "by": …, "reason": …}`, `POST /v1/free` with the latter two:
+actor and reason are obligatory, and audited. The socket serves the reads of `agent.api` too.
 """
 
 from typing import Protocol, TypeVar
@@ -11,13 +11,13 @@ import msgspec
 from aiohttp import web
 
 from agent import api, openapi
-from agent.documents import Ack, Ask
-from agent.errors import ActionError, NotSavedError
+from agent.documents import Ack, Ask, Free
+from agent.errors import ActionError, NoSlotError, NotSavedError
 from agent.model import AGENT, EngineState, Requested, Verb
 from agent.replies import Handler, RefusedError, answer
 from agent.snapshot import Published
 
-B = TypeVar("B", Ask, Ack)
+B = TypeVar("B", Ask, Ack, Free)
 
 
 class Obeys(Protocol):
@@ -29,6 +29,9 @@ class Obeys(Protocol):
     def acknowledge(self, incident: str, by: str, reason: str) -> None:
         """Close an incident by a person's word; `ActionError` when it is not open."""
 
+    def free(self, by: str, reason: str) -> None:
+        """Give back the slot of the fleet brake, by a person's word."""
+
 
 def application(reads: api.Reads, loop: Obeys, engines: frozenset[str]) -> web.Application:
     """Return the application that listens on the socket."""
@@ -36,6 +39,7 @@ def application(reads: api.Reads, loop: Obeys, engines: frozenset[str]) -> web.A
     for verb in Verb:
         app.router.add_post(f"/v1/{verb}", _requested(verb, loop, engines))
     app.router.add_post("/v1/ack", _acknowledged(loop, reads.published))
+    app.router.add_post("/v1/free", _freed(loop))
     return app
 
 
@@ -45,8 +49,11 @@ def _requested(verb: Verb, loop: Obeys, engines: frozenset[str]) -> Handler:
         if ask.engine not in engines:
             known = ", ".join(sorted(engines))
             raise RefusedError(404, f"no engine {ask.engine!r} here; there are: {known}")
+        asked = Requested(verb=verb, by=ask.by, reason=ask.reason, slot=ask.slot)
         try:
-            state = loop.request(ask.engine, Requested(verb=verb, by=ask.by, reason=ask.reason))
+            state = loop.request(ask.engine, asked)
+        except NoSlotError as error:
+            raise RefusedError(409, str(error)) from error
         except ActionError as error:
             raise RefusedError(503, str(error)) from error
         return answer(202, state)
@@ -64,6 +71,15 @@ def _acknowledged(loop: Obeys, published: Published) -> Handler:
         except ActionError as error:
             raise _not_open(ack.incident, published, error) from error
         return answer(202, ack)
+
+    return handle
+
+
+def _freed(loop: Obeys) -> Handler:
+    async def handle(request: web.Request) -> web.Response:
+        free = await _body(request, Free)
+        loop.free(free.by, free.reason)
+        return answer(202, free)
 
     return handle
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from agent import audit, client, maintenance_command, show, show_why, simulate, why
+from agent import audit, brakectl, client, maintenance_command, show, show_why, simulate, why
 from agent.asking import ask
 from agent.doctor import command as doctor
 from agent.errors import StokerError
@@ -38,8 +38,9 @@ def main(
                 return _status(agent, as_json=options.json)
             case "why":
                 return _why(agent, options)
-            case "ack":
-                return _acknowledge(agent, options)
+            case "ack" | "brake":
+                act = _acknowledge if options.command == "ack" else brakectl.main
+                return act(agent, options)
             case "simulate" | "doctor" | "maintenance":
                 return _alone(options)
             case verb:
@@ -71,6 +72,12 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--wait", type=float, metavar="SECONDS", help="wait for the outcome at most so long"
         )
+        command.add_argument(
+            "--slot",
+            type=float,
+            metavar="SECONDS",
+            help="an engine that serves only with a slot of the fleet brake; wait at most so long",
+        )
         command.add_argument("--json", action="store_true", help="print the engine's state")
     ack = commands.add_parser("ack", help="close an incident: a person has dealt with it")
     ack.add_argument("incident", help="its id, as `stokerctl status` shows it")
@@ -81,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     examine = commands.add_parser("doctor", help="what is wrong here, and how is it put right?")
     examine.add_argument("--json", action="store_true", help="print all findings as one document")
     examine.add_argument("--all", action="store_true", help="show notes too")
+    brakectl.add(commands.add_parser("brake", help="who holds a slot of the fleet brake, and why"))
     _add_simulate(commands.add_parser("simulate", help="what would have been done about a log?"))
     return parser
 

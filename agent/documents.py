@@ -22,9 +22,21 @@ class Problem(Value, frozen=True, kw_only=True):
 
 
 class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Drain, undrain or restart an engine. `by` is a person or a program, not the agent."""
+    """Drain, undrain or restart an engine. `by` is a person or a program, not the agent.
+
+    `slot`: if the engine serves, only with a slot of the fleet brake. While none is granted the
+    answer is 409, and the agent asks for one as long as this is asked again within 15 s.
+    """
 
     engine: str
+    by: Actor
+    reason: Why
+    slot: bool = False
+
+
+class Free(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Give back the slot of the fleet brake that this node holds."""
+
     by: Actor
     reason: Why
 

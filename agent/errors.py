@@ -23,5 +23,9 @@ class ActionError(StokerError):
     """An act on the outside world (unit, gate, container) failed."""
 
 
+class NoSlotError(ActionError):
+    """It takes an engine out of service, and the fleet brake has granted no slot (yet)."""
+
+
 class NotSavedError(ActionError):
     """It could not be remembered, and so was not done."""

@@ -1,4 +1,4 @@
-"""A slot in the fleet's disruption budget, asked of a FleetLock server before a reset or a reboot.
+"""A slot in the fleet's disruption budget, asked of a FleetLock server: see `agent.brake`.
 
 The protocol (Zincati, "FleetLock protocol"): `POST BASE/v1/pre-reboot` takes a slot or keeps it,
 `POST BASE/v1/steady-state` gives it back; both may be repeated; 200 is yes and all else is no.
@@ -6,21 +6,12 @@ A slot is kept through the reboot, and given back by a node that came back well.
 expiry: a node that dies keeps its slot until an operator frees it.
 """
 
-import asyncio
-import hashlib
-import hmac
-import re
-from pathlib import Path
 from typing import Protocol
 
 import aiohttp
 import msgspec
 
-from agent.errors import SourceError
-
-# Ours alone, so that the machine id itself, which machine-id(5) calls confidential, stays here.
-APP_ID = bytes.fromhex("8e69b3fda19e4ade8931b52867519ab5")
-SLOTS_TAKEN = "SlotsTaken"
+SLOTS_TAKEN, SETTLING = "SlotsTaken", "LockSettling"
 _BODY_LIMIT = 16 * 1024  # bytes of an error that are read
 _SHOWN = 200  # characters of a server's own words that are shown
 _HEADER = {"fleet-lock-protocol": "true"}
@@ -50,6 +41,11 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
         """Whether waiting helps without anybody repairing anything."""
         return self.reason == SLOTS_TAKEN
 
+    @property
+    def expected(self) -> bool:
+        """Whether all is as it should be, and only time has to pass."""
+        return self.reason == SETTLING
+
 
 class Slot(Protocol):
     """Permission to disrupt; both calls may be repeated, and neither raises."""
@@ -74,37 +70,29 @@ class NoLock:
 
 
 class FleetLock:
-    """A slot of `group` at the server of base URL `url`; `deadline` in seconds bounds each call."""
+    """A slot of `group` at the server of base URL `url`; `deadline` in seconds bounds each call.
+
+    The server may carry a call out late, after the next one: see `agent.slots` for what to do.
+    """
 
     def __init__(
         self,
         url: str,
         group: str,
-        identity: str,
+        name: str,
         http: aiohttp.ClientSession,
         deadline: float = 10.0,
     ) -> None:
         self._url, self._http, self._deadline = url.rstrip("/"), http, deadline
-        self._body = {"client_params": {"id": identity, "group": group}}
-        self._unsettled_until = 0.0
+        self._body = {"client_params": {"id": name, "group": group}}
 
     async def acquire(self) -> Granted | Refused:
-        """Ask for the slot once.
-
-        After a release that failed, the server may still be about to carry it out, and would take
-        from us what it had granted meanwhile. So for one more deadline nothing is asked.
-        """
-        if asyncio.get_running_loop().time() < self._unsettled_until:
-            message = f"{self._url}: an earlier release may still be under way there; waiting"
-            return Refused(reason="LockUnsettled", message=message)
+        """Ask for the slot once."""
         return await self._ask("pre-reboot") or Granted(f"{self._url} granted a slot")
 
     async def release(self) -> Refused | None:
         """Ask once that the slot be given back; while this is refused, it may still be held."""
-        refused = await self._ask("steady-state")
-        if refused is not None:
-            self._unsettled_until = asyncio.get_running_loop().time() + self._deadline
-        return refused
+        return await self._ask("steady-state")
 
     async def _ask(self, call: str) -> Refused | None:
         url = f"{self._url}/v1/{call}"
@@ -162,26 +150,3 @@ async def _beginning(answer: aiohttp.ClientResponse) -> bytes:
     while chunk := await answer.content.read(_BODY_LIMIT - len(body)):
         body += chunk
     return body
-
-
-def identity(machine_id: str) -> str:
-    """Return what tells this machine from others without telling its machine id.
-
-    The same as `systemd-id128 machine-id --app-specific=8e69b3fda19e4ade8931b52867519ab5`: the
-    first half of HMAC-SHA256(key = machine id, APP_ID), marked as a UUID of version 4
-    (sd_id128_get_machine_app_specific(3)). Raises `SourceError` for what is no machine id.
-    """
-    if not re.fullmatch("[0-9a-f]{32}", machine_id) or not int(machine_id, 16):
-        raise SourceError(f"{machine_id[:40]!r} is no machine id: see machine-id(5)")
-    made = bytearray(hmac.digest(bytes.fromhex(machine_id), APP_ID, hashlib.sha256)[:16])
-    made[6] = made[6] & 0x0F | 0x40
-    made[8] = made[8] & 0x3F | 0x80
-    return made.hex()
-
-
-def machine_identity(path: Path = Path("/etc/machine-id")) -> str:
-    """Return the `identity` of this machine, or raise `SourceError`."""
-    try:
-        return identity(path.read_text(encoding="ascii").strip().lower())
-    except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(f"{path}: {error}") from error

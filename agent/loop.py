@@ -28,6 +28,7 @@ from agent.remedies import Remedies
 from agent.snapshot import Published
 from agent.spec import HostSpec
 from agent.state import NodeState
+from agent.telling import told
 from agent.xid.fault import KernelFault
 
 log = logging.getLogger("stoker.loop")
@@ -88,8 +89,11 @@ class Loop:
     def request(self, name: str, asked: Requested) -> EngineState:
         """Carry out what somebody asked for, and return what it led to.
 
-        Raises `ActionError` when it cannot be remembered, and so is not done.
+        Raises `ActionError` when it cannot be remembered, and so is not done; `NoSlotError` if it
+        has to wait for the fleet brake.
         """
+        if asked.slot:
+            self._remedies.take_out(name, asked.verb)
         self._audit.write("request", engine=name, verb=asked.verb, by=asked.by, reason=asked.reason)
         if not self._take(name, asked):
             raise NotSavedError(f"not done: the state cannot be saved; engine {name} is as it was")
@@ -107,6 +111,10 @@ class Loop:
             raise NotSavedError("not done: the state cannot be saved; the incident stays open")
         self._audit.write("acknowledged", incident=incident, by=by, reason=reason)
         self.wake()
+
+    def free(self, by: str, reason: str) -> None:
+        """Give back the slot of the fleet brake, by a person's word."""
+        self._remedies.free(by, reason)
 
     def told(self, faults: Sequence[KernelFault]) -> None:
         """Take in faults as they happen: traffic stops now, the rest waits for the next tick.
@@ -152,7 +160,7 @@ class Loop:
         ended = {name: self._converger.ended(name) for name in self._spec.engines}
         await self._picture.look()
         running = {name: self._decide(name, ended[name]) for name in self._spec.engines}
-        self._remedies.act(running)
+        self._remedies.act(running, self._picture.serves)
         self._ticked, self._took = self._clock(), time.monotonic() - begun
         self._publish()
         self._memory.save()
@@ -194,35 +202,11 @@ class Loop:
         if decision.start and not self._memory.save():
             self._memory.put(name, before)
             return False
-        self._tell(name, before, decision)
+        told(self._audit, name, before, decision)
         self._advise(name, decision)
         if decision.start:
             self._converger.start(name, haste=decision.haste)
         return True
-
-    def _tell(self, name: str, before: EngineState, decision: Decision) -> None:
-        after = decision.state
-        if before.phase is after.phase and before.reason == after.reason and not decision.start:
-            return
-        log.info(
-            "engine=%s phase=%s from=%s reason=%s by=%s start=%s: %s",
-            name,
-            after.phase,
-            before.phase,
-            after.reason,
-            after.by,
-            decision.start,
-            after.message,
-        )
-        self._audit.write(
-            "decision",
-            engine=name,
-            phase=after.phase,
-            reason=after.reason,
-            by=after.by,
-            start=decision.start,
-            message=after.message,
-        )
 
     def _advise(self, name: str, decision: Decision) -> None:
         if decision.advice is not self._advice.get(name, Remedy.NONE):

@@ -151,11 +151,12 @@ class Verb(StrEnum):
 
 
 class Requested(Value, frozen=True, kw_only=True):
-    """Somebody asks; obeyed in every mode."""
+    """Somebody asks; obeyed in every mode. `slot`: only once the fleet brake has granted one."""
 
     verb: Verb
     by: str
     reason: str
+    slot: bool = False
 
 
 Event = Observed | Booted | Requested

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 import agent
-from agent.documents import Ack, Ask, Gpus, GpuView, Incidents, Problem, Summary
+from agent.documents import Ack, Ask, Free, Gpus, GpuView, Incidents, Problem, Summary
 from agent.model import EngineState, Verb
 from agent.news import News
 from agent.snapshot import Snapshot
@@ -20,7 +20,7 @@ Json = dict[str, Any]
 JSON, TEXT, EVENTS = "application/json", "text/plain", "text/event-stream"
 BODIES = (
     *(Snapshot, Incidents, Incident, Gpus, GpuView, News, Summary),
-    *(Problem, Ask, Ack, EngineState),
+    *(Problem, Ask, Ack, Free, EngineState),
 )
 
 
@@ -78,10 +78,15 @@ def _reads() -> Json:
 
 
 def _writes() -> Json:
-    asked = {202: EngineState, 400: Problem, 404: Problem, 413: Problem, 503: Problem}
-    acked = {202: Ack, 400: Problem, 404: Problem, 409: Problem, 413: Problem, 503: Problem}
+    wrong = {400: Problem, 413: Problem}
+    asked = {202: EngineState, **wrong, 404: Problem, 409: Problem, 503: Problem}
+    acked = {202: Ack, **wrong, 404: Problem, 409: Problem, 503: Problem}
     verbs = {f"/v1/{verb}": _post(verb.capitalize(), Ask, asked) for verb in Verb}
-    return {**verbs, "/v1/ack": _post("Close an incident by a person's word", Ack, acked)}
+    return {
+        **verbs,
+        "/v1/ack": _post("Close an incident by a person's word", Ack, acked),
+        "/v1/free": _post("Give back the slot of the fleet brake", Free, {202: Free, **wrong}),
+    }
 
 
 def _read(summary: str, body: type, *parameters: Json) -> Json:
@@ -133,7 +138,7 @@ _WORDS = {
     202: "taken on, and audited",
     400: "not understood",
     404: "there is no such thing here",
-    409: "it was closed before",
+    409: "not as things are: it was closed before, or there is no slot",
     413: "the request is too long",
     503: "no, or not now",
 }

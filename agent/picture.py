@@ -20,7 +20,7 @@ from agent.remedies import Remedies
 from agent.sources import STILL_LOOKING, Sources
 from agent.sources.engine import EngineReading
 from agent.sources.gpu import Gpu
-from agent.spec import HostSpec, weights_path
+from agent.spec import HostSpec, digest, weights_path
 
 log = logging.getLogger("stoker.picture")
 
@@ -48,6 +48,7 @@ class Picture:
             for name, engine in spec.engines.items()
             if engine.shrink
         }
+        self._digests = {name: digest(engine) for name, engine in spec.engines.items()}
         self._widths: dict[tuple[str, int, Card | None], int] = {}
         self.results: list[CheckResult] = []
         self.standing: tuple[Condition, ...] = ()
@@ -76,6 +77,16 @@ class Picture:
             self._outs.write(Placement(out=out, held=held))
         except ActionError as error:
             log.error("%s", error)
+
+    @property
+    def serves(self) -> dict[str, str]:
+        """The models of the engines that run with the settings of the spec."""
+        started = {name: look.started for name, look in self.looks.items() if look.started}
+        return {
+            name: self._spec.engines[name].model
+            for name, run in started.items()
+            if run.digest == self._digests[name]
+        }
 
     def worst(self, name: str) -> Condition | None:
         """Return the worst fault of an engine, as it is to see it: other GPUs may be free."""

@@ -64,6 +64,7 @@ def snapshot(
         attempts=state.attempts,
         gateway=gateway_view(sources.gateway.value),
         drift=drift,
+        slots=state.slots if spec.agent.fleetlock_url else None,
         log_gaps=sources.log.value.gaps if sources.log.value else 0,
         version=about.version,
         digest=about.digest,

@@ -169,6 +169,7 @@ def _environment(release: Path) -> dict[str, str]:
         "PYTHONDONTWRITEBYTECODE": "1",
         "STOKER_RELEASE": str(release),
         "STOKER_LOCK": os.environ.get("STOKER_LOCK", ""),
+        "STOKER_BRAKE": os.environ.get("STOKER_BRAKE", ""),
     }
 
 

@@ -12,11 +12,13 @@ from agent import attempts as begun
 from agent import clearing, ladder, standstill
 from agent.attempts import Attempt, Outcome
 from agent.audit import Audit
+from agent.braking import Braking
 from agent.casebook import Casebook
 from agent.climber import Climber
+from agent.keeper import InState
 from agent.ladder import BARRED, RUNGS, UNARMED, Rules, Step
 from agent.memory import Memory
-from agent.model import Condition, EngineState, Phase, Remedy
+from agent.model import Condition, Remedy, Verb
 from agent.spec import HostSpec
 
 log = logging.getLogger("stoker.remedies")
@@ -42,6 +44,7 @@ class Remedies:
         self._due: tuple[Step, ...] = ()  # as the ladder alone sees them
         self._running: Mapping[str, bool | None] = {}
         self.steps: tuple[Step, ...] = ()
+        self._braking = Braking(InState(memory), climber, clock)
 
     def begin(self) -> None:
         """Take up what was begun before the agent, or the host, was started again."""
@@ -71,17 +74,30 @@ class Remedies:
         due = (one for one in self.steps if one.rung in RUNGS and one.waits not in UNARMED)
         return frozenset().union(*(standstill.touched(one, engines) for one in due))
 
-    def act(self, running: Mapping[str, bool | None]) -> None:
-        """Begin the first rung that may begin; say of the others why they wait."""
+    def take_out(self, name: str, verb: Verb) -> None:
+        """See `Braking`."""
+        self._braking.take_out(name, self._memory.state.engines[name], verb)
+
+    def free(self, by: str, reason: str) -> None:
+        """Give the slot back by a person's word, whether the node serves or not."""
+        self._audit.write("slot freed", by=by, reason=reason, slot=self._braking.free())
+
+    def act(
+        self, running: Mapping[str, bool | None], serves: Mapping[str, str] | None = None
+    ) -> None:
+        """Begin the first rung that may begin; say of the others why they wait.
+
+        `serves`: see `brake.looked`.
+        """
         self._running = running
         self.steps = self._waiting()
         rungs = [one for one in self.steps if one.rung in RUNGS and one.waits not in BARRED]
         if step := next((one for one in rungs if not one.waits), None):
             self._climber.begin(step, partial(self._begun, step), self._ended)
-        elif any(one.waits == "NoSlot" for one in rungs):
-            self._climber.ask()
-        elif not rungs and all(map(_well, self._memory.state.engines.values())):
-            self._climber.well()
+            return
+        waits = any(one.waits == "NoSlot" for one in rungs)
+        engines = self._memory.state.engines
+        self._braking.turn(engines, serves or {}, due=bool(rungs), waits=waits)
 
     def _waiting(self) -> tuple[Step, ...]:
         """Return the rungs that are due, each with what it waits for now."""
@@ -149,11 +165,6 @@ class Remedies:
             outcome=attempt.outcome,
             message=attempt.message,
         )
-
-
-def _well(state: EngineState) -> bool:
-    """Whether no fault keeps an engine out: it serves, or a person wants it out."""
-    return state.phase is Phase.SERVING or standstill.by_person(state)
 
 
 def _rules(spec: HostSpec) -> Rules:

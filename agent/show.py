@@ -25,6 +25,8 @@ def status(snapshot: Snapshot, now: float) -> str:
     lines += [_incident(one) for one in snapshot.incidents]
     lines += _due(snapshot)
     lines += _drift(snapshot.drift)
+    if snapshot.slots and snapshot.slots.name:
+        lines.append(f"holds a slot of the fleet brake: {', '.join(snapshot.slots.got) or 'asked'}")
     if snapshot.checks_unknown:
         lines.append(f"? cannot look: {', '.join(snapshot.checks_unknown)}")
     stale = now - snapshot.at

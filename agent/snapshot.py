@@ -8,6 +8,7 @@ from agent.ladder import Attempt, Step
 from agent.model import Condition, EngineState, Phase, Remedy, Value
 from agent.observe import answering
 from agent.reports import Exit
+from agent.slots import Slots
 from agent.sources.engine import EngineReading
 from agent.sources.gateway import GatewayReading
 from agent.sources.gpu import NvmlReading
@@ -113,7 +114,8 @@ class Snapshot(Value, frozen=True, kw_only=True):
     `gpus` is the last poll that showed any; `gpus_problem` says why there is no newer one.
     `incidents` are open, `incidents_closed` the latest closed ones, oldest first. `steps` are the
     rungs of the ladder that are due, `attempts` those that were begun within a week. `log_gaps`:
-    how often records of the kernel's log were lost, 0 while it cannot be read.
+    how often records of the kernel's log were lost, 0 while it cannot be read. `slots`: what is
+    held of the fleet brake; None = there is no FleetLock server.
     """
 
     node: str
@@ -133,6 +135,7 @@ class Snapshot(Value, frozen=True, kw_only=True):
     log_gaps: int = 0
     gateway: GatewayView = GatewayView()
     drift: DriftView = DriftView()
+    slots: Slots | None = None
     version: str
     digest: str
     at: float

@@ -106,8 +106,12 @@ class AgentSpec(Section, frozen=True, kw_only=True):
     acts_per_hour: Count = 4
     fleetlock_url: HttpUrl | None = None
     fleetlock_group: Annotated[
-        str, Meta(pattern=r"^[a-zA-Z0-9.-]+\Z", description="letters, digits, '.' and '-'")
-    ] = "stoker"
+        str,
+        Meta(
+            pattern=r"^([a-zA-Z0-9.-]|\{model\})+\Z",
+            description="letters, digits, '.' and '-', and {model} for the model's name",
+        ),
+    ] = "stoker.{model}"
     check_port: Port = 9751
     webhook_url: HttpUrl | None = None
     webhook_secret_file: str | None = None
@@ -128,6 +132,7 @@ class RolloutSpec(Section, frozen=True, kw_only=True):
 
     strategy: Literal["rolling", "swap"] | None = None
     batch: Count = 1
+    slot_wait: Seconds = 1800.0
     revert: bool = True
     keep: Count = 3
 

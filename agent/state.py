@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from agent.ladder import Attempt
 from agent.model import EngineState, Value
+from agent.slots import Slots
 from agent.xid.ledger import Ledger
 
 
@@ -18,3 +19,4 @@ class NodeState(Value, frozen=True, kw_only=True):
     ledger: Ledger = Ledger()
     attempts: tuple[Attempt, ...] = ()
     buses: Mapping[str, str] = {}
+    slots: Slots = Slots()

@@ -12,7 +12,7 @@ import aiohttp
 import msgspec
 
 import agent
-from agent import fleetlock
+from agent import slots
 from agent.api import Reads
 from agent.audit import Audit
 from agent.casebook import Casebook
@@ -24,6 +24,7 @@ from agent.errors import SourceError
 from agent.fleetlock import FleetLock, NoLock, Slot
 from agent.gateway_books import Books
 from agent.hold import Hold
+from agent.keeper import InState, Keeper
 from agent.loop import Loop
 from agent.memory import Memory
 from agent.model import Phase
@@ -75,7 +76,8 @@ class Wiring:
         self._memory = memory = Memory(Store(paths.state / "agent" / "state.json"), self._boot)
         casebook = Casebook(spec, memory, self._audit)
         longest = max(ENGINES[e.kind].stop_deadline(e) for e in spec.engines.values())
-        climber = Climber(UnitRungs(self._units), _slot(spec, http), Hold(self._nvml, self._events))
+        slot = slot_of(spec, http, memory)
+        climber = Climber(UnitRungs(self._units), slot, Hold(self._nvml, self._events))
         remedies = Remedies(spec, memory, casebook, climber, self._audit, paths.inhibit)
         sources, outs = Sources(self._edges(paths, http)), Outs(paths.outs)
         self.loop = Loop(
@@ -186,11 +188,18 @@ async def _running(webhook: Webhook) -> AsyncIterator[None]:
             task.cancel()
 
 
-def _slot(spec: HostSpec, http: aiohttp.ClientSession) -> Slot:
-    if spec.agent.fleetlock_url is None:
+def slot_of(spec: HostSpec, http: aiohttp.ClientSession, memory: Memory) -> Slot:
+    """Return the slot of this node: one in the group of each model, or always free."""
+    url, pattern = spec.agent.fleetlock_url, spec.agent.fleetlock_group
+    if url is None:
         return NoLock()
-    identity = fleetlock.machine_identity()
-    return FleetLock(spec.agent.fleetlock_url, spec.agent.fleetlock_group, identity, http)
+    models = {engine.model for engine in spec.engines.values()}
+    return Keeper(
+        InState(memory),
+        groups=lambda: slots.groups(pattern, {*models, *memory.state.slots.models}),
+        server=lambda group, name: FleetLock(url, group, name, http),
+        host=spec.name,
+    )
 
 
 def _webhook(spec: HostSpec, paths: Paths, http: aiohttp.ClientSession) -> Webhook | None:

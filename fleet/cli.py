@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from agent.errors import StokerError
 from fleet import keys_command
+from fleet.brake import command as brake
 from fleet.command import Command, WrongUseError
 from fleet.commands import audit, deploy, drift, lock, logs, requests, rollback, status
 from fleet.doctor import command as doctor
@@ -30,6 +31,7 @@ COMMANDS: tuple[Command, ...] = (
     logs.COMMAND,
     audit.COMMAND,
     lock.COMMAND,
+    brake.COMMAND,
     doctor.COMMAND,
     models.COMMAND,
     keys_command.COMMAND,

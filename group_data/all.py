@@ -124,8 +124,8 @@ agent_reboots_per_day = 2
 agent_reboots_per_week = 3
 agent_verify_window = 600.0  # seconds; the same fault within them means that the remedy failed
 agent_acts_per_hour = 4  # resets and reboots of this node; beyond that a person decides
-agent_fleetlock_url = None  # base URL of a FleetLock server that is asked before a reset or reboot
-agent_fleetlock_group = "stoker"
+agent_fleetlock_url = None  # base URL of a FleetLock server: the fleet brake (docs/brake.md)
+agent_fleetlock_group = "stoker.{model}"  # one group for each model; "stoker" = one for all
 agent_check_port = 9751  # HAProxy's agent-check, on agent_listen
 agent_webhook_url = None  # gets signed JSON for phase changes and incidents
 agent_webhook_secret_file = None  # on the control machine; signs the webhook
@@ -146,6 +146,7 @@ check_streams_broken = (
 # only one serves it. "swap": all hosts at once, and clients get 503 meanwhile.
 rollout_strategy = None
 rollout_batch = 1  # how many hosts of one model change at the same time
+rollout_slot_wait = 1800.0  # seconds to wait for a slot of the fleet brake
 rollout_revert = True  # a host whose engines do not answer after a change goes back by itself
 rollout_keep = 3  # former releases kept on each node, with their images and weights
 

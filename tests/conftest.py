@@ -11,6 +11,7 @@ def anyio_backend() -> str:
 # Whole simulated engines and GPUs in processes of their own, and long walks.
 SLOW = (
     "tests/sandbox/test_",
+    "tests/agent/brake/test_etcd",
     "tests/agent/engines/test_real_parsers",
     "tests/agent/test_agentcheck",
     "tests/agent/test_crash_points",

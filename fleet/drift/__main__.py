@@ -21,10 +21,11 @@ from agent import releases, spec
 from agent.drift.report import Report
 from agent.errors import StokerError
 from agent.paths import Paths
+from fleet import braking
 from fleet.drift import text
 from fleet.drift.alone import BusyError, alone
 from fleet.drift.once import checked, write
-from fleet.drift.slot import NoSlot
+from fleet.drift.standstill import Engines
 from fleet.release import given
 
 __all__ = ["light", "pyinfra_cli"]
@@ -34,6 +35,7 @@ def main(arguments: Sequence[str] | None = None, paths: Paths = Paths()) -> int:
     """Check, write the report, print it; return the exit code."""
     options = _parser().parse_args(arguments)
     logging.getLogger("pyinfra").setLevel(logging.CRITICAL)
+    braking.check_for_drift()
     begun = time.monotonic()
     release = given.release()
     if release is None:
@@ -45,7 +47,9 @@ def main(arguments: Sequence[str] | None = None, paths: Paths = Paths()) -> int:
         with alone():
             if releases.current(release.parent) != release.name:
                 raise BusyError(f"{release.name} is not the current release any more")
-            report = checked(host, report, paths, NoSlot(), report_only=options.report_only)
+            report = checked(
+                host, report, paths, Engines(host, paths), report_only=options.report_only
+            )
     except BusyError as error:  # the last report stays: it is not known better
         print(f"stoker-drift: {error}", file=sys.stderr)
         return 1

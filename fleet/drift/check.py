@@ -10,18 +10,14 @@ from fleet.drift import policy
 from fleet.drift.asked import Asked, Deployed
 from fleet.drift.kinds import kind
 from fleet.drift.policy import Standing
-from fleet.drift.slot import NoSlot, Slot
+from fleet.drift.standstill import Standstill
 
 FAILED = "putting it right failed"
 SHOWN = 200  # characters of a command
 
 
 def check(
-    deployed: Deployed,
-    spec: DriftSpec,
-    standing: Standing,
-    now: float,
-    slot: Slot = NoSlot(),  # noqa: B008 - it has no state
+    deployed: Deployed, spec: DriftSpec, standing: Standing, now: float, engines: Standstill
 ) -> tuple[Finding, ...]:
     """Return every drift that was found, corrected or left. Raises `SourceError`."""
     if broken := tuple(deployed.broken()):
@@ -36,13 +32,15 @@ def check(
         return (*(_left(f, why) if _key(f) in disturbing else f for f in found), *strange)
     if not any(_key(one) in disturbing and not one.left for one in found):
         return (*found, *strange)
-    if refused := slot.take():
-        said = f"the fleet does not let engines restart here now: {refused}"
-        return (*(_left(f, said) if _key(f) in disturbing else f for f in found), *strange)
+    if not any(map(_breaks_off, found)):
+        drain_themselves = {_name(one) for one in asked if one.stage == "engine"}
+        return (*_put_right(deployed, asked, found, may & disturbing & drain_themselves), *strange)
+    if refused := engines.begin():
+        return (*(_left(f, refused) if _key(f) in disturbing else f for f in found), *strange)
     try:
         return (*_put_right(deployed, asked, found, may & disturbing), *strange)
     finally:
-        slot.leave()
+        engines.end()
 
 
 def _put_right(
@@ -69,6 +67,11 @@ def _obstacle(found: Iterable[Finding]) -> str:
     """Return why no engine may be restarted now: it might not come up again."""
     failed = [_key(one) for one in found if one.left.startswith(FAILED)]
     return f"engines would restart, and {failed[0]} could not be put right" if failed else ""
+
+
+def _breaks_off(one: Finding) -> bool:
+    """Whether engines have to be drained first; those of its own stage drain by themselves."""
+    return one.kind is Kind.DISRUPTIVE and one.stage != "engine" and not one.left
 
 
 def _finding(one: Asked, spec: DriftSpec, standing: Standing, now: float) -> Finding:

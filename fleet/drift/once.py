@@ -1,19 +1,22 @@
 """One check from beginning to end, with what it needs of the node and leaves on it."""
 
+import contextlib
+
 import msgspec
 
 from agent import maintenance, spec
 from agent.drift.report import Report
+from agent.errors import StokerError
 from agent.paths import Paths
 from fleet.drift import check, deployed, history, others, policy
 from fleet.drift.policy import Standing
-from fleet.drift.slot import Slot
+from fleet.drift.standstill import Standstill
 
 HISTORY = "corrections.json"
 
 
 def checked(
-    host: spec.HostSpec, report: Report, paths: Paths, slot: Slot, *, report_only: bool
+    host: spec.HostSpec, report: Report, paths: Paths, engines: Standstill, *, report_only: bool
 ) -> Report:
     """Return the report of a check at `report.at`; raise `StokerError` when it cannot be told."""
     settings = host.drift
@@ -26,8 +29,11 @@ def checked(
         corrected=before.corrected,
         fighter=_fighter(before.corrected, settings, report.at),
     )
+    if not report_only and kept is None:
+        with contextlib.suppress(StokerError):  # no agent, so nothing that was left drained
+            engines.end()
     with deployed.loaded() as found:
-        findings = check.check(found, settings, standing, report.at, slot)
+        findings = check.check(found, settings, standing, report.at, engines)
     made = msgspec.structs.replace(
         report, findings=findings, maintenance=standing.maintenance or ""
     )

@@ -8,6 +8,7 @@ from pyinfra.api import FunctionCommand, QuoteString, StringCommand, operation
 
 from agent.engines import ENGINES
 from agent.spec import HostSpec
+from fleet import braking
 from fleet.driver import moving
 from fleet.driver.recipe import Recipe
 from fleet.facts.driver import MARK, DriverState, State
@@ -93,11 +94,13 @@ def _drain(spec: HostSpec, state: State, status: Status, why: str) -> Generator[
     for name in serving:
         engine = spec.engines[name]
         seconds = ENGINES[engine.kind].stop_deadline(engine) + MARGIN
+        slot = braking.slot_wait(spec)
         late = f"engine {name} was not drained within {seconds:.0f} s: the driver was not moved"
         yield StringCommand(
-            *_ask("drain", name, why), f"--wait {seconds:.0f} || {{", *back, f"rm -f {MARK}; echo",
+            *_ask("drain", name, braking.reason(why, spec)), f"--wait {seconds:.0f}",
+            *([f"--slot {slot:.0f}"] if slot else []), "|| {", *back, f"rm -f {MARK}; echo",
             QuoteString(f"{late}, and it serves again"), ">&2; exit 1; }",
-            _timeout=int(seconds + MARGIN),
+            _timeout=int(seconds + slot + MARGIN),
         )  # fmt: skip
 
 

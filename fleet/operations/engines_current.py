@@ -8,7 +8,7 @@ from pyinfra.api import QuoteString, StringCommand, operation
 
 from agent.engines import ENGINES
 from agent.spec import EngineSpec, HostSpec, digest
-from fleet import locking
+from fleet import braking, locking
 from fleet.applying import Ask, When, ask
 from fleet.facts.containers import EngineContainers, changed
 from fleet.facts.engines import AgentStatus, Engine, Status
@@ -93,14 +93,16 @@ _LAST_LINES = "2>&1 | cut -c1-300 | sed 's/^/  | /' >&2;"
 
 
 def _restart(name: str, spec: HostSpec) -> StringCommand:
-    seconds = patience(spec.engines[name])
+    seconds, slot = patience(spec.engines[name]), braking.slot_wait(spec)
     back = spec.rollout.revert and given.release() is None
     return StringCommand(
-        "/usr/local/bin/stokerctl restart", QuoteString(name), f"--wait {seconds:.0f} --by",
-        QuoteString(f"deploy:{getpass.getuser()}"), "--reason 'settings changed'",
+        "/usr/local/bin/stokerctl restart", QuoteString(name), f"--wait {seconds:.0f}",
+        *([f"--slot {slot:.0f}"] if slot else []), "--by",
+        QuoteString(f"deploy:{getpass.getuser()}"), "--reason",
+        QuoteString(braking.reason("settings changed", spec)),
         "|| { docker logs --tail 12", QuoteString(f"stoker-{name}"), _LAST_LINES,
         *([f"lock={locking.token(host.state)};", _REVERT, ";"] if back else []), "exit 1; }",
-        _timeout=int((2 if back else 1) * seconds + MARGIN),
+        _timeout=int((2 if back else 1) * seconds + slot + MARGIN),
     )  # fmt: skip
 
 

@@ -71,7 +71,7 @@ def make(path: Path, limit: Sequence[str], directory: Path, *, offline: bool) ->
         inventory = validate.load(path)
     except ValueError as error:
         raise SpecError(str(error)) from error
-    names = [host.name for host in inventory if _selected(host, limit)]
+    names = [host.name for host in inventory if selected(host, limit)]
     if not names:
         raise SpecError(f"--limit {' '.join(limit)}: no host and no group of {path} is called so")
     made, faults = _examine(inventory) if offline else specs.examine(inventory)
@@ -117,7 +117,8 @@ def _examine(inventory: Inventory) -> tuple[dict[str, HostSpec], list[str]]:
     return made, faults
 
 
-def _selected(host: Host, limit: Sequence[str]) -> bool:
+def selected(host: Host, limit: Sequence[str]) -> bool:
+    """Say whether --limit names the host or one of its groups."""
     names = [host.name, *host.groups]
     return not limit or any(fnmatchcase(name, one) for name in names for one in limit)
 

@@ -8,6 +8,7 @@ from agent.certificate import Validity
 from agent.engines.base import Load
 from agent.errors import ActionError, SourceError
 from agent.reports import Exit, Started
+from agent.slots import Slots
 from agent.sources.engine import Answer, EngineReading
 from agent.sources.gateway import GatewayReading
 from agent.sources.gpu import Gpu, NvmlReading
@@ -47,6 +48,19 @@ class FakeDriver:
 
     def resume(self) -> None:
         self.journal.append("look again")
+
+
+class FakeDisk:
+    """See `keeper.Disk`; nothing can be saved on it while it is `full`."""
+
+    def __init__(self) -> None:
+        self.slots = self.saved = Slots()
+        self.full = False
+
+    def save(self) -> bool:
+        if not self.full:
+            self.saved = self.slots
+        return not self.full
 
 
 class FakeClock:

@@ -12,9 +12,10 @@ from aiohttp import ClientSession, UnixConnector, web
 from agent import api, control, ctl
 from agent.audit import Audit
 from agent.client import Agent, RefusedError, UnreachableError
-from agent.errors import ActionError
+from agent.errors import ActionError, NoSlotError
 from agent.model import EngineState, Phase, Requested, Verb
 from agent.reports import Exit, ExitClass
+from agent.slots import Slots
 from agent.snapshot import Published, Snapshot
 from agent.spec import CheckSpec
 from agent.why import Explanation
@@ -29,12 +30,17 @@ class FakeLoop:
         self.published = published
         self.asked: list[Requested] = []
         self.closed: list[tuple[str, str, str]] = []
+        self.freed: list[tuple[str, str]] = []
         self.leads_to = [snapshot()]
         self.fails = False
+        self.no_slot = 0  # so many times
 
     def request(self, name: str, asked: Requested) -> EngineState:
         if self.fails:
             raise ActionError("not done: the state cannot be saved")
+        if asked.slot and self.no_slot:
+            self.no_slot -= 1
+            raise NoSlotError("engine main: no slot of the fleet brake yet: all are taken")
         self.asked.append(asked)
         self.advance()
         assert self.published.latest is not None
@@ -45,6 +51,9 @@ class FakeLoop:
         if latest is None or all(one.id != incident for one in latest.incidents):
             raise ActionError(f"no open incident {incident!r}; `stokerctl status` lists them")
         self.closed.append((incident, by, reason))
+
+    def free(self, by: str, reason: str) -> None:
+        self.freed.append((by, reason))
 
     def advance(self, _seconds: float = 0.0) -> None:
         """Also the pause between two looks of `ctl --wait`."""
@@ -401,3 +410,49 @@ async def test_the_socket_takes_only_whole_requests(
         assert answer.status == status
         assert ("error" in await answer.json()) is (status != 202)
     assert len(loop.asked) == (status == 202)
+
+
+async def test_who_wants_a_slot_asks_until_there_is_one(
+    command: Command, loop: FakeLoop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loop.no_slot = 3
+    assert await command("drain", "main", *ASK, "--slot", "60") == 0
+    assert loop.asked == [Requested(verb=Verb.DRAIN, by="alice", reason="fan", slot=True)]
+    assert capsys.readouterr().err == (
+        "engine main: no slot of the fleet brake yet: all are taken\n"  # told once
+    )
+
+
+async def test_without_a_slot_in_time_nothing_is_asked(
+    command: Command, loop: FakeLoop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loop.no_slot = 10**6
+    assert await command("restart", "main", *ASK, "--slot", "0.05", "--wait", "60") == 3
+    assert loop.asked == []
+    assert "no slot within 0 s: main was not touched" in capsys.readouterr().err
+
+
+async def test_the_slot_is_shown(
+    command: Command, loop: FakeLoop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await command("brake") == 0
+    assert "there is no FleetLock server (agent_fleetlock_url)" in capsys.readouterr().out
+    held = Slots(name="node-1.ab", since=1.0, got=("stoker.m",), out=("main",))
+    loop.leads_to = [msgspec.structs.replace(snapshot(), slots=held)]
+    loop.advance()
+    assert await command("brake") == 0
+    out = capsys.readouterr().out
+    assert "node-1.ab for " in out
+    assert "in: stoker.m" in out
+    assert "taken out, not back yet: main" in out
+    assert await command("brake", "--json") == 0
+    assert msgspec.json.decode(capsys.readouterr().out, type=Slots) == held
+
+
+async def test_a_person_frees_the_slot_with_a_reason(
+    command: Command, loop: FakeLoop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await command("brake", "--free") == 2
+    assert "needs a --reason" in capsys.readouterr().err
+    assert await command("brake", "--free", *ASK) == 0
+    assert loop.freed == [("alice", "fan")]

@@ -45,6 +45,9 @@ class Obedient:
         if incident != "i-1":
             raise ActionError(f"no open incident {incident!r}")
 
+    def free(self, by: str, reason: str) -> None:
+        pass
+
 
 class Server:
     """The reads and the writes on one loopback port, in a thread: the fuzzer blocks."""

@@ -126,6 +126,15 @@ def test_an_engine_that_serves_with_old_settings_is_rolled() -> None:
     assert "stokerctl restart main --wait" in command.get_raw_value()
 
 
+def test_a_roll_restarts_an_engine_that_serves_with_a_slot_of_the_fleet_brake() -> None:
+    host = FakeHost({AgentStatus: _engine("SERVING", "old")})
+    braked = spec(agent_fleetlock_url="http://lock.example", rollout_slot_wait=90.0)
+    [command] = commands(host, lambda: engines_current._inner(braked, When.ALWAYS))
+    assert " --slot 90 --by " in command.get_raw_value()
+    [command] = commands(host, lambda: engines_current._inner(spec(), When.ALWAYS))
+    assert "--slot" not in command.get_raw_value()
+
+
 def test_a_host_that_does_not_come_back_returns_to_its_former_release() -> None:
     host = FakeHost({AgentStatus: _engine("SERVING", "old")})
     [command] = commands(host, lambda: engines_current._inner(spec(), When.ALWAYS))

@@ -1,0 +1,77 @@
+"""The engines of this node, out of the way while a correction is made that would break them off.
+
+They are drained with a slot of the fleet brake, where there is one, and serve again afterwards.
+What a check that was killed has left drained, the next one lets serve.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterable
+from typing import Protocol
+
+from agent.client import Agent
+from agent.errors import StokerError
+from agent.model import EngineState, Phase
+from agent.paths import Paths
+from agent.spec import HostSpec
+from fleet import braking
+
+BY = "drift"
+MARGIN = 60.0
+
+
+class Standstill(Protocol):
+    """`tests/fleet/drift/` has the fake."""
+
+    def begin(self) -> str:
+        """Drain what serves; return why that cannot be now, "" when nothing serves any more."""
+
+    def end(self) -> None:
+        """Let those serve again that `begin` has drained, or one of a check that was killed."""
+
+
+class Engines:
+    """The real one. A person's drain stays his."""
+
+    def __init__(self, spec: HostSpec, paths: Paths) -> None:
+        self._spec, self._socket = spec, str(paths.socket)
+        self._agent = Agent(self._socket)
+
+    def begin(self) -> str:
+        """See `Standstill`."""
+        try:
+            serving = [name for name, state in self._states() if state.phase in _WORKING]
+        except StokerError as error:
+            return str(error)
+        for name in serving:
+            if problem := self._drain(name):
+                self.end()
+                return problem
+        return ""
+
+    def end(self) -> None:
+        """See `Standstill`; raise `StokerError` when the agent cannot be asked."""
+        for name, state in self._states():
+            if state.by == BY and state.phase in {Phase.DRAINED, Phase.DRAINING}:
+                self._ask("undrain", name, "the correction is over")
+
+    def _states(self) -> Iterable[tuple[str, EngineState]]:
+        found = self._agent.status().engines
+        return [(name, engine.state) for name, engine in found.items()]
+
+    def _drain(self, name: str) -> str:
+        slot = ["--slot", f"{seconds:.0f}"] if (seconds := braking.slot_wait(self._spec)) else []
+        engine = self._spec.engines.get(name)
+        wait = (engine.drain_deadline if engine else 0.0) + MARGIN
+        return self._ask("drain", name, "a correction", "--wait", f"{wait:.0f}", *slot)
+
+    def _ask(self, verb: str, name: str, reason: str, *options: str) -> str:
+        """Ask the agent as anybody would; return its last words when it comes to nothing."""
+        command = [sys.executable, "-m", "agent.ctl", "--socket", self._socket, verb, name]
+        command += ["--by", BY, "--reason", reason, *options]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        words = done.stderr.strip().splitlines()
+        return (words[-1] if words else f"{verb} failed") if done.returncode else ""
+
+
+_WORKING = {Phase.SERVING, Phase.STARTING}

@@ -1,0 +1,99 @@
+"""Draining for a correction, over a real socket: as anybody would ask, and no person's drain."""
+
+import json
+import socketserver
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from agent.model import EngineState, Phase
+from agent.paths import Paths
+from agent.snapshot import Snapshot
+from fleet.drift.standstill import Engines
+from tests.agent.shown import snapshot
+from tests.fleet.samples import spec
+
+pytestmark = pytest.mark.slow  # real commands
+
+
+class Agent(socketserver.ThreadingUnixStreamServer):
+    """Obeys at once. No asyncio here: the tests of pyinfra have gevent in this process."""
+
+    daemon_threads = True
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path), Handler)
+        self.asked: list[tuple[str, str, bool]] = []
+        self.shown = self.put(Phase.SERVING, "agent")
+
+    def put(self, phase: Phase, by: str) -> Snapshot:
+        shown = snapshot(phase)
+        engine = shown.engines["main"]
+        state = msgspec.structs.replace(engine.state, by=by)
+        known = {"main": msgspec.structs.replace(engine, state=state)}
+        self.shown = msgspec.structs.replace(shown, engines=known)
+        return self.shown
+
+    def obey(self, verb: str, ask: dict[str, Any]) -> EngineState:
+        self.asked.append((verb, ask["by"], ask["slot"]))
+        self.put(Phase.DRAINED if verb == "drain" else Phase.STARTING, ask["by"])
+        return self.shown.engines["main"].state
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Agent
+
+    def do_GET(self) -> None:
+        self._answer(self.server.shown)
+
+    def do_POST(self) -> None:
+        ask = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self._answer(self.server.obey(self.path.rpartition("/")[2], ask))
+
+    def address_string(self) -> str:
+        return "a socket"
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def _answer(self, body: msgspec.Struct) -> None:
+        content = msgspec.json.encode(body)
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+
+@pytest.fixture
+def agent(tmp_path: Path) -> Iterator[Agent]:
+    with Agent(Paths(run=tmp_path).socket) as made:
+        threading.Thread(target=made.serve_forever, daemon=True).start()
+        yield made
+        made.shutdown()
+
+
+BRAKED = spec(agent_fleetlock_url="http://lock.example")
+
+
+def test_what_serves_is_drained_with_a_slot_and_serves_again(agent: Agent, tmp_path: Path) -> None:
+    engines = Engines(BRAKED, Paths(run=tmp_path))
+    assert engines.begin() == ""
+    engines.end()
+    assert agent.asked == [("drain", "drift", True), ("undrain", "drift", False)]
+
+
+def test_a_persons_drain_stays(agent: Agent, tmp_path: Path) -> None:
+    agent.put(Phase.DRAINED, "ann")
+    engines = Engines(BRAKED, Paths(run=tmp_path))
+    assert engines.begin() == ""
+    engines.end()
+    assert agent.asked == []
+
+
+def test_an_agent_that_cannot_be_asked_is_why_not(tmp_path: Path) -> None:
+    assert "the agent does not answer" in Engines(BRAKED, Paths(run=tmp_path / "no")).begin()
