@@ -6,13 +6,14 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from aiohttp import web
 
 from .errors import HubError
 from .faults import SILENT, STATUS, Fault, Faults
 
+# A plain key: Debian's aiohttp knows no RequestKey.
+_ENTRY = "stoker-log-entry"
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -22,8 +23,6 @@ class Control:
     def __init__(self) -> None:
         self.faults = Faults()
         self.log: list[dict[str, Any]] = []
-        # Not the request's own keys: what Debian's aiohttp takes for one, the next warns of.
-        self._entries: WeakKeyDictionary[web.Request, dict[str, Any]] = WeakKeyDictionary()
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -46,7 +45,7 @@ class Control:
             "range": request.headers.get("Range"),
         }
         self.log.append(entry)
-        self._entries[request] = entry
+        request[_ENTRY] = entry
         try:
             if fault := self.faults.take(request.path, (STATUS, SILENT)):
                 return await _instead(fault)
@@ -56,7 +55,7 @@ class Control:
 
     async def answered(self, request: web.Request, response: web.StreamResponse) -> None:
         """Log the status before the client can have read it, so that tests never come too early."""
-        if (entry := self._entries.get(request)) is not None:
+        if (entry := request.get(_ENTRY)) is not None:
             entry["status"] = response.status
 
     async def _status(self, _request: web.Request) -> web.Response:
