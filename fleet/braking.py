@@ -22,16 +22,17 @@ def check_for_drift() -> None:
 
 def slot_wait(spec: HostSpec) -> float:
     """Return the seconds to wait for a slot; 0 = none is needed."""
-    if not spec.agent.fleetlock_url or _off():
+    if not spec.agent.fleetlock_url or off():
         return 0.0
     return min(spec.rollout.slot_wait, DRIFT_WAIT) if _checking else spec.rollout.slot_wait
 
 
 def reason(words: str, spec: HostSpec) -> str:
     """Return a reason for the audit log that tells of an operator's word, where there was one."""
-    overruled = spec.agent.fleetlock_url and _off()
+    overruled = spec.agent.fleetlock_url and off()
     return f"{words} (without a slot: {VARIABLE}={OFF})" if overruled else words
 
 
-def _off() -> bool:
+def off() -> bool:
+    """Say whether an operator's word is that this run does without slots."""
     return os.environ.get(VARIABLE) == OFF

@@ -12,9 +12,8 @@ from collections.abc import Sequence
 
 from agent.errors import StokerError
 from fleet import keys_command
-from fleet.brake import command as brake
 from fleet.command import Command, WrongUseError
-from fleet.commands import audit, deploy, drift, lock, logs, requests, rollback, status
+from fleet.commands import audit, brake, deploy, drift, lock, logs, requests, rollback, status
 from fleet.doctor import command as doctor
 from fleet.models import command as models
 from fleet.plan import command as plan

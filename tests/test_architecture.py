@@ -57,7 +57,7 @@ PURE = [
     "agent/runner/course.py",
     "agent/runner/network.py",
     "fleet/applying.py",
-    "fleet/brake/table.py",
+    "fleet/commands/brake_text.py",
     "fleet/rollout.py",
     "fleet/gateway.py",
     "agent/mig/layout.py",

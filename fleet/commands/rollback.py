@@ -14,13 +14,14 @@ import msgspec
 from agent import releasing
 from agent.errors import ActionError, StokerError
 from agent.releases import Release
-from fleet import holder, rollout
+from fleet import braking, holder, rollout
 from fleet.command import Command
 from fleet.commands import requests, selection, ssh
 from fleet.commands.hosts import Answer, Ask, Connect, Hosts, everywhere, unanswered
 from fleet.commands.outcome import HostOutcome, Outcome, batch, host_outcome, told
 from fleet.commands.shown import awaiting, say
 from fleet.commands.status_text import short
+from fleet.run import hooks
 
 PROGRAM = "/usr/local/bin/stoker-release"
 WAIT = 3600.0  # seconds for one host
@@ -51,7 +52,8 @@ def run(options: argparse.Namespace, connect: Connect = ssh.connected) -> int:
         for name, why in away.items():
             say(f"! {name}: {why}")
         wanted = targets(found, options.to)
-        rolled = roll(hosts, found, wanted, options) if wanted else []
+        together = selection.at_once(inventory, names)
+        rolled = roll(hosts, found, wanted, options, together) if wanted else []
     asked = {one.host for one in rolled} | away.keys()
     made = Outcome(
         inventory=options.inventory,
@@ -110,15 +112,17 @@ def choices(releases: Sequence[Release]) -> str:
     return ", ".join(f"{one.about.id}{' (current)' * one.current}" for one in complete) or "none"
 
 
-def turns(found: Mapping[str, Sequence[Release]], wanted: Mapping[str, Release]) -> list[list[str]]:
-    """Return who goes back together: of one model, one host at a time. Pure."""
+def turns(
+    found: Mapping[str, Sequence[Release]], wanted: Mapping[str, Release], size: int = 1
+) -> list[list[str]]:
+    """Return who goes back together: of one model, `size` hosts at a time. Pure."""
     serves = {
         name: {
             _repository(m) for one in [release, *_current(found[name])] for m in one.about.models
         }
         for name, release in wanted.items()
     }
-    return rollout.batches(serves, list(wanted))
+    return rollout.batches(serves, list(wanted), size)
 
 
 def _current(releases: Sequence[Release]) -> list[Release]:
@@ -134,13 +138,21 @@ def roll(
     found: Mapping[str, Sequence[Release]],
     wanted: Mapping[str, Release],
     options: argparse.Namespace,
+    size: int = 1,
 ) -> list[HostOutcome]:
     """Lock the hosts and converge them; stop after a batch in which one failed."""
+    where = hooks.directory()
+    if wrong := hooks.faults(where):
+        raise StokerError("\n".join(wrong))
     token = hosts.hold(list(wanted), f"rollback: {options.reason}")
     done: list[HostOutcome] = []
-    batches = turns(found, wanted)
+    batches = turns(found, wanted, size)
     for number, names in enumerate(batches, 1):
         say(batch(names, number, len(batches)))
+        facts = _facts(options, {name: wanted[name] for name in names}, number, len(batches))
+        if why := hooks.run("pre-batch", facts, where, say):
+            say(f"stopped before it, for a hook says no: {why}")
+            break
         asks = {name: _ask(wanted[name].about.id, token, options) for name in names}
         with awaiting(names) as heard:
             answers = hosts.ask(asks, heard)
@@ -148,14 +160,32 @@ def roll(
         for line in (line for one in now for line in told(one)):
             say(line)
         done += now
-        if any(one.code != 0 for one in now):
+        failed = any(one.code != 0 for one in now)
+        outcome = {"STOKER_OUTCOME": "failed" if failed else "done"}
+        if why := hooks.run("post-batch", facts | outcome, where, say):
+            say(f"a hook failed, which changes nothing any more: {why}")
+        if failed:
             break
     return done
 
 
+def _facts(
+    options: argparse.Namespace, wanted: Mapping[str, Release], number: int, of: int
+) -> dict[str, str]:
+    return {
+        "STOKER_INVENTORY": options.inventory,
+        "STOKER_HOSTS": " ".join(wanted),
+        "STOKER_RELEASES": " ".join(f"{name}={one.about.id}" for name, one in wanted.items()),
+        "STOKER_BY": holder.me("").by,
+        "STOKER_REASON": options.reason,
+        "STOKER_BATCH": f"{number}/{of}",
+    }
+
+
 def _ask(release: str, token: str, options: argparse.Namespace) -> Ask:
     words = [PROGRAM, "converge", release, "--reason", options.reason, "--by", holder.me("").by]
-    converge = " ".join(map(quote, words))
+    brake = f"{braking.VARIABLE}={braking.OFF} " if braking.off() else ""
+    converge = brake + " ".join(map(quote, words))
     return Ask(
         command=f"IFS= read -r STOKER_LOCK; export STOKER_LOCK; {converge} 2>&1",
         stdin=token,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pyinfra.api.inventory import Inventory
 
-from fleet import specs, validate
+from fleet import rollout, specs, validate
 from fleet.command import WrongUseError
 
 
@@ -60,6 +60,13 @@ def models(inventory: Inventory) -> dict[str, set[str]]:
     if faults and len(made) < len(inventory):
         raise WrongUseError("\n".join(faults))
     return {name: {one.model for one in spec.engines.values()} for name, spec in made.items()}
+
+
+def at_once(inventory: Inventory, wanted: Sequence[str]) -> int:
+    """Return how many of these hosts may be out at a time; 1 where settings cannot be read."""
+    made, _ = specs.examine(inventory)
+    sizes = [rollout.at_once(made[name].rollout, len(wanted)) for name in wanted if name in made]
+    return min(sizes) if len(sizes) == len(wanted) else 1
 
 
 def _some(hosts: Sequence[str], most: int = 8) -> str:

@@ -14,14 +14,9 @@ from agent.drift.manifest import Manifest
 from fleet.facts.packages import Installed
 from fleet.facts.paths import PathStates
 from fleet.facts.units import UnitStates
+from fleet.memo import LISTS
 
 GetFact = Callable[..., Any]
-# The argument that lists what is asked, of facts that map each of it to an answer.
-LISTS: dict[type[FactBase[Any]], str] = {
-    PathStates: "paths",
-    UnitStates: "names",
-    Installed: "names",
-}
 
 
 class Memo:

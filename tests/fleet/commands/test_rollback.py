@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -14,7 +15,7 @@ from tests.agent.test_releases import release
 from tests.fleet.commands.fakes import FakeHosts, bad, gone, good
 
 HAVE = (release(1), release(2, complete=False), release(3), release(4, current=True))
-OPTIONS = argparse.Namespace(reason="slow", wait=60.0)
+OPTIONS = argparse.Namespace(inventory="i.py", reason="slow", wait=60.0)
 
 
 def day(found: dict[str, Release]) -> dict[str, int]:
@@ -54,6 +55,27 @@ def test_hosts_of_one_model_go_back_one_at_a_time_whatever_its_commit() -> None:
         "c": (other(HAVE[2], "o/x@1"), other(HAVE[3], "o/x@2")),
     }
     assert rollback.turns(found, rollback.targets(found, None)) == [["a", "c"], ["b"]]
+    assert rollback.turns(found, rollback.targets(found, None), 2) == [["a", "b", "c"]]
+
+
+def test_the_hooks_of_a_batch_run_and_one_that_says_no_ends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STOKER_HOOKS", str(tmp_path))
+    log = tmp_path / "log"
+    for name in ("pre-batch", "post-batch"):
+        (tmp_path / name).write_text(
+            f'#!/bin/sh\necho "$STOKER_HOOK $STOKER_HOSTS $STOKER_BATCH $STOKER_OUTCOME" >>{log}\n'
+            '[ "$STOKER_HOOK $STOKER_HOSTS" != "pre-batch b" ]\n'
+        )
+        (tmp_path / name).chmod(0o755)
+    hosts, done = rolled(lambda _ask: good("x"))
+    assert (hosts.order, [host for host, _ in done]) == (["a"], ["x"])
+    assert log.read_text().splitlines() == [
+        "pre-batch a 1/2 ",
+        "post-batch a 1/2 done",
+        "pre-batch b 2/2 ",
+    ]
 
 
 def rolled(reply: Callable[[Ask], Answer]) -> tuple[FakeHosts, list[tuple[str, int | None]]]:

@@ -6,7 +6,7 @@ import msgspec
 
 from agent.show import age
 from agent.slots import Slots
-from fleet.brake.asking import Said
+from fleet.commands.hosts import Answer
 
 
 class Node(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -17,19 +17,18 @@ class Node(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     problem: str = ""
 
 
-def nodes(said: Mapping[str, Said]) -> tuple[Node, ...]:
+def nodes(answers: Mapping[str, Answer]) -> tuple[Node, ...]:
     """Read what the hosts have answered."""
-    return tuple(_node(name, said[name]) for name in sorted(said))
+    return tuple(_node(answer) for answer in answers.values())
 
 
-def _node(name: str, said: Said) -> Node:
-    if said.problem:
-        return Node(host=name, problem=f"cannot be reached: {said.problem}")
+def _node(answer: Answer) -> Node:
+    if not answer.good:
+        return Node(host=answer.host, problem=answer.last)
     try:
-        return Node(host=name, slots=msgspec.json.decode(said.out, type=Slots | None))
+        return Node(host=answer.host, slots=msgspec.json.decode(answer.out, type=Slots | None))
     except msgspec.DecodeError:
-        words = (said.error or said.out).strip().splitlines()
-        return Node(host=name, problem=words[-1] if words else "it said nothing")
+        return Node(host=answer.host, problem=answer.last)
 
 
 def render(found: Sequence[Node], now: float) -> str:
@@ -59,6 +58,6 @@ def _others(found: Sequence[Node]) -> Iterator[str]:
             if one.slots.refusal and not one.slots.got:
                 yield f"  {one.host}: last refusal: {one.slots.refusal}"
         elif one.problem:
-            yield f"? {one.host} {one.problem}; it may hold a slot"
+            yield f"? {one.host}: {one.problem}; it may hold a slot"
     if without := [one.host for one in found if one.slots is None and not one.problem]:
         yield f"no FleetLock server: {', '.join(without)}"

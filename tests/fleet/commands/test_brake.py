@@ -3,16 +3,17 @@
 import msgspec
 
 from agent.slots import Debt, Slots
-from fleet.brake import table
-from fleet.brake.asking import Said
+from fleet.commands import brake_text
+from fleet.commands.hosts import Answer
+from tests.fleet.commands.fakes import bad, gone, good
 
 
-def said(slots: Slots | None) -> Said:
-    return Said(out=msgspec.json.encode(slots).decode(), done=True)
+def said(host: str, slots: Slots | None) -> Answer:
+    return good(host, msgspec.json.encode(slots).decode())
 
 
-def screen(**hosts: Said) -> str:
-    return table.render(table.nodes(hosts), now=1090.0)
+def screen(*answers: Answer) -> str:
+    return brake_text.render(brake_text.nodes({one.host: one for one in answers}), now=1090.0)
 
 
 HELD = Slots(name="a.12", since=1000.0, asked=("m", "n"), got=("m", "n"), out=("main",))
@@ -20,7 +21,7 @@ HELD = Slots(name="a.12", since=1000.0, asked=("m", "n"), got=("m", "n"), out=("
 
 def test_holders_by_group_with_what_is_out() -> None:
     other = Slots(name="b.34", since=1080.0, asked=("n",), refusal="all 1 slots are taken")
-    assert screen(a=said(HELD), b=said(other), c=said(Slots())).splitlines() == [
+    assert screen(said("a", HELD), said("b", other), said("c", Slots())).splitlines() == [
         "m",
         "  a                a.12  2 min  out: main",
         "n",
@@ -31,18 +32,16 @@ def test_holders_by_group_with_what_is_out() -> None:
 
 
 def test_nobody_holds_one() -> None:
-    assert screen(a=said(Slots())) == "nobody holds a slot"
+    assert screen(said("a", Slots())) == "nobody holds a slot"
 
 
 def test_what_cannot_be_known_is_said() -> None:
     owing = Slots(debts=(Debt(name="b.1", group="m"), Debt(name="b.1", group="n", again=True)))
-    shown = screen(
-        a=Said(problem="timed out"), b=said(owing), c=said(None), d=Said(error="no such command\n")
-    )
+    shown = screen(gone("a"), said("b", owing), said("c", None), bad("d", 127, "no such command\n"))
     assert shown.splitlines() == [
         "nobody holds a slot",
-        "? a cannot be reached: timed out; it may hold a slot",
+        "? a: cannot be reached over SSH: no answer; it may hold a slot",
         "! b could not give back m of b.1 yet",
-        "? d no such command; it may hold a slot",
+        "? d: no such command; it may hold a slot",
         "no FleetLock server: c",
     ]
