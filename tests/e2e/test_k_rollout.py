@@ -8,15 +8,18 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
+from tests.e2e.braked import brake
 from tests.e2e.rolling import CLIENTS, NEXT_MODEL, RollWorld, books, load, roll_world
 from tests.e2e.talk import Talk
 from tests.e2e.world import INVENTORY, Run, wait_for
 from tests.sandbox.balanced import Tally
 
 pytestmark = pytest.mark.timeout(900)
+GROUP = f"stoker.{NEXT_MODEL.replace('/', '-')}"  # by then
 WRONG = (
     "lost",
     "unknown_to_engines",
@@ -191,6 +194,47 @@ def test_a_driver_moves_with_a_reboot_and_a_rollback_moves_none(world: RollWorld
         assert "620.70.06" in world.shell(
             host, "nvidia-smi --query-gpu=driver_version --format=csv"
         )
+    deployed(world)
+
+
+def test_the_fleet_brake(world: RollWorld, tmp_path: Path) -> None:
+    """One slot: each host has it once, one after the other; without it none is taken out."""
+    with brake(tmp_path, world.fleet.layout.address(1), {GROUP: 1}) as lock:
+        world.wish(agent_fleetlock_url=lock.url, rollout_slot_wait=10.0)
+        before = starts(world)
+        deployed(world)
+        assert starts(world) == before  # who only changes the agent needs no slot
+        assert lock.seen == [()]
+
+        with nothing_lost(world):
+            world.wish(engine_environment=world.engine_environment(LABEL="a"))
+            deployed(world)
+        one_at_a_time(world, before)
+        wait_for("all gave it back", lambda: not lock.holders(GROUP), 30)
+        held = [one for one in lock.seen if one]
+        assert [[name.partition(".")[0] for name in one] for one in held] == [
+            [host] for host in world.hosts
+        ]
+
+        before, prints = starts(world), [world.fingerprint(host) for host in world.hosts]
+        lock.kill()  # unknown is no
+        world.wish(engine_environment=world.engine_environment(LABEL="b"))
+        run = world.deploy(as_json=False)
+        assert run.code != 0
+        assert "no slot" in run.output, run.output[-3000:]
+        assert starts(world) == before
+        assert [world.fingerprint(host) for host in world.hosts][1:] == prints[1:]
+        code, said = world.cli("brake", INVENTORY)
+        assert code == 0, said
+        assert "nobody holds a slot" in said
+        assert f"{world.hosts[0]}: last refusal: {lock.url}" in said, said
+
+        run = world.deploy(extra={"STOKER_BRAKE": "off"})  # by the operator's word
+        assert run.code == 0, run.output[-3000:]
+        one_at_a_time(world, before)
+        lock.start()
+        assert lock.holders(GROUP) == []
+    world.wish(agent_fleetlock_url=None, engine_environment=None, rollout_slot_wait=None)
     deployed(world)
 
 

@@ -90,8 +90,15 @@ class Full(Exception):  # noqa: N818 - no error: an answer
 class EtcdFleetLock:
     """Slots of `most` by group; nothing is remembered but in etcd, so it may be killed itself."""
 
-    def __init__(self, etcd: str, most: Mapping[str, int], patience: float = 2.0) -> None:
+    def __init__(
+        self,
+        etcd: str,
+        most: Mapping[str, int],
+        patience: float = 2.0,
+        address: str = "127.0.0.1",
+    ) -> None:
         self._etcd, self._most, self._patience = etcd, most, patience
+        self._address = address
         app = web.Application()
         app.router.add_post("/v1/{call:pre-reboot|steady-state}", self._handle)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
@@ -105,7 +112,7 @@ class EtcdFleetLock:
     async def __aenter__(self) -> Self:
         self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=self._patience))
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        await web.TCPSite(self._runner, self._address, 0).start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
