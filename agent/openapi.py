@@ -83,9 +83,7 @@ def _reads() -> Json:
             _parameter("Last-Event-ID", "header", {"type": "string"}, "the event to go on after"),
         ),
         "/v1/page": _read("What the status page shows", Page),
-        "/v1/history": _get(
-            "The last quarter of an hour in numbers", {200: History, 400: Problem}
-        ),
+        "/v1/history": _get("The last quarter of an hour in numbers", {200: History, 400: Problem}),
         "/metrics": _get("For Prometheus", {200: TEXT}),
         "/openapi.json": _get("This document", {200: JSON}),
     }

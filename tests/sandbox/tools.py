@@ -24,6 +24,7 @@ PACKAGES = {
     "nginx": ("nginx", "libnginx-mod-http-js"),
     "dbus-daemon": ("dbus",),
     "systemd-analyze": ("systemd",),
+    "chromium": ("chromium", "fonts-dejavu-core"),
 }
 
 

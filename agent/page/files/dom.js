@@ -67,6 +67,7 @@ function within(old, fresh) {
   let place = old.firstChild;
   for (const next of [...fresh.childNodes]) {
     const mine = key(next) && known.get(key(next));
+    known.delete(key(next)); // of two with one key the second is new
     if (mine && mine !== place) {
       old.insertBefore(mine, place);
       morph(mine, next);

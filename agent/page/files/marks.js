@@ -29,7 +29,7 @@ const HEIGHT = 28;
 export function spark(label, history, values, most, say) {
   const told = (values ?? []).filter(known);
   if (told.length < 2) {
-    return s("svg", { class: "spark", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, "aria-hidden": "true" },
+    return s("svg", { class: "spark", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, "aria-hidden": "true", preserveAspectRatio: "none" },
       s("path", { class: "base", d: `M0 ${HEIGHT - 1}H${WIDTH}` }));
   }
   const end = history.at.at(-1);

@@ -20,8 +20,8 @@ export function headline(page, now) {
   }
   if (stuck.length > 0) {
     head.tone = "bad";
-    head.title = `${snapshot.node} should serve, but the gate does not work`;
-    head.lead = stuck.map(([name, one]) => `Engine ${name}: ${sentence(one.gate_problem)}`).join(" ");
+    head.title = `${snapshot.node} ${worst.is}, but its gate does not work`;
+    head.lead = stuck.map(([name, one]) => `The gate of engine ${name}: ${sentence(one.gate_problem, false)}`).join(" ");
   } else if (worst.tone === "good") {
     Object.assign(head, serving(snapshot, engines));
   }
@@ -64,8 +64,8 @@ function engines(page) {
     const quiet = serves(one) && one.advice === "none";
     if (!outlook || quiet) return [];
     const commands = outlook.release;
-    const then = commands.length ? " When all is well again, release it:" : "";
-    return [{ text: `${name}: ${sentence(outlook.next)}${then}`, commands }];
+    const then = commands.length ? " To release it, when all is well:" : "";
+    return [{ text: `What comes next for ${name}: ${sentence(outlook.next, false)}${then}`, commands }];
   });
 }
 
@@ -73,7 +73,7 @@ function due(page) {
   return page.due.map((one) => {
     const about = subject(one.subject, page.snapshot);
     if (one.rung === "quarantine") return { text: `${sentence(about)} ${sentence(one.why)} ${sentence(one.advice)}`.replace(/\.\s/, ": ") };
-    return { text: `A ${one.rung} of ${about === "node" ? "the node" : about} is due. It waits, as ${one.why}. ${sentence(one.advice)}` };
+    return { text: `${sentence(one.reason)} A ${one.rung} of ${about === "node" ? "the node" : about} is due. It waits, as ${one.why}. ${sentence(one.advice)}` };
   });
 }
 
@@ -101,9 +101,15 @@ export function wrong(snapshot, now) {
     h("ul", null, snapshot.conditions.map((one) => h("li", { "data-key": `${one.check}/${one.subject}/${one.reason}` },
       mark(TONES[one.status] ?? "warn"),
       h("div", null,
-        h("p", null, h("span", { class: "unseen" }, `${WORDS[one.status] ?? one.status}: `), h("strong", null, subject(one.subject, snapshot)), " ", sentence(one.message)),
+        h("p", null, h("span", { class: "unseen" }, `${WORDS[one.status] ?? one.status}: `), h("strong", null, told(one, snapshot))),
         h("p", { class: "small" }, facts(one, now)),
         one.evidence && h("p", { class: "evidence" }, one.evidence))))));
+}
+
+// A message that does not begin with what it is about gets that put before.
+function told(one, snapshot) {
+  const about = subject(one.subject, snapshot);
+  return one.message.toLowerCase().includes(about.toLowerCase()) ? sentence(one.message) : `${about}: ${sentence(one.message, false)}`;
 }
 
 function facts(one, now) {

@@ -54,11 +54,11 @@ export function clock(at, now) {
   return today ? iso.slice(11, 19) : `${iso.slice(0, 10)} ${iso.slice(11, 19)}`;
 }
 
-export function sentence(text) {
+export function sentence(text, capital = true) {
   const plain = String(text ?? "").trim();
   if (!plain) return "";
   const end = /[.!?…]$/.test(plain) ? "" : ".";
-  return plain[0].toUpperCase() + plain.slice(1) + end;
+  return (capital ? plain[0].toUpperCase() + plain.slice(1) : plain) + end;
 }
 
 export function count(amount, one, many = `${one}s`) {
@@ -76,7 +76,7 @@ export function subject(name, snapshot) {
   if (kind === "engine") return `engine ${rest}`;
   if (kind !== "gpu" || rest === name) return name;
   const gpu = (snapshot.gpus?.gpus ?? []).find((one) => one.uuid === rest);
-  return gpu ? `GPU ${gpu.index}` : `GPU ${rest.slice(0, 12)}`;
+  return gpu ? `GPU ${gpu.index}` : rest.slice(0, 12);
 }
 
 export function uuid(text) {
