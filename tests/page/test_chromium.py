@@ -42,7 +42,7 @@ async def says(view: Window, title: str, *more: str) -> None:
 async def test_a_node_in_its_bad_hour_without_a_reload(agent: Site, view: Window) -> None:
     agent.lived(scenes.healthy())
     await view.page.goto(agent.url)
-    await says(view, "gpu-1 serves", "All 2 engines answer; 33 requests in flight.", "Nothing.")
+    await says(view, "gpu-1 serves", "Both engines answer; 33 requests in flight.", "Nothing.")
     await expect(view.page.locator("#link")).to_contain_text("Live")
     await view.page.evaluate("window.kept = true")
     agent.show(scenes.draining())

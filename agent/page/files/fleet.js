@@ -36,7 +36,7 @@ function title(nodes) {
   if (nodes.length === 0) return "The inventory has no node";
   const all = nodes.length === 1 ? "The node serves" : `All ${nodes.length} nodes serve`;
   if (well.length === nodes.length) return all;
-  const unknown = silent.length ? `; of ${silent.length} nothing is known now` : "";
+  const unknown = silent.length ? `; ${silent.length} cannot be seen now` : "";
   return `${well.length} of ${count(nodes.length, "node")} ${nodes.length === 1 ? "serves" : "serve"}${unknown}`;
 }
 
@@ -66,7 +66,7 @@ function tally(nodes) {
 function line(one) {
   const { tone, word } = state(one);
   return h("li", { "data-key": one.name, class: tone === "off" ? "unknown" : null },
-    h("h2", null, h("a", { href: `nodes/${encodeURIComponent(one.name)}/` }, one.name), pill(tone, word)),
+    h("h2", null, h("a", { href: `nodes/${encodeURIComponent(one.name)}/` }, one.name), pill(tone, word), one.release && h("span", { class: "release" }, `release ${release(one.release)}`)),
     h("div", null, because(one) && h("p", null, because(one)), h("p", { class: "models" }, models(one))),
     known(one.age) && h("dl", { class: "numbers" },
       figure("In flight", number(one.in_flight)),
@@ -96,7 +96,13 @@ function models(one) {
     const out = engine.serving ? "" : `, ${phase(engine.phase).word.toLowerCase()} for ${age(fleet.at - engine.since)}`;
     return h("span", { class: "one" }, h("b", null, engine.name), ` ${short}${out}`);
   });
-  return [all, one.release && h("span", { class: "one" }, `release ${one.release.slice(0, 16)}`)];
+  return all;
+}
+
+// The time of its making, which all that were deployed together have in common.
+function release(id) {
+  const found = id.match(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)/);
+  return found ? `${found[2]}-${found[3]} ${found[4]}:${found[5]}` : id;
 }
 
 function figure(label, value) {

@@ -31,7 +31,7 @@ export function headline(page, now) {
 function serving(snapshot, engines) {
   const load = engines.map(([, one]) => busy(one)).filter(known);
   const total = load.length ? `${count(load.reduce((a, b) => a + b, 0), "request")} in flight` : "load not known";
-  const what = engines.length > 1 ? `All ${engines.length} engines answer` : "Its engine answers";
+  const what = engines.length === 1 ? "Its engine answers" : engines.length === 2 ? "Both engines answer" : `All ${engines.length} engines answer`;
   const warned = snapshot.conditions.length;
   const blind = snapshot.gpus_problem || snapshot.checks_unknown.length;
   const tone = warned || snapshot.incidents.length ? "warn" : "good";
