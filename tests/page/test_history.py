@@ -12,7 +12,7 @@ from tests.page import scenes
 
 
 def at(moment: float, **facts: object) -> Snapshot:
-    return shown.snapshot(at=moment, **facts)
+    return shown.snapshot(**{"at": moment, **facts})  # type: ignore[arg-type]
 
 
 def lived(*moments: float) -> tuple[Sample, ...]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -79,3 +80,11 @@ async def test_where_it_listens_must_be_said_in_full(tmp_path: Path, listen: str
     out, error = await process.communicate()
     assert (process.returncode, out) == (2, b"")
     assert b"use ADDRESS:PORT, such as 127.0.0.1:9760 or [::1]:9760" in error
+
+
+def test_pyinfra_and_its_patches_stay_out_of_the_dashboard() -> None:
+    program = "import sys, fleet.dashboard.__main__; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert not {"pyinfra", "gevent"} & set(done.stdout.split())

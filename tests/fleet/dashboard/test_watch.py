@@ -2,7 +2,7 @@
 
 import msgspec
 
-from agent.replies import Problem
+from agent.documents import Problem
 from fleet.dashboard.rows import Link
 from fleet.dashboard.targets import Target
 from fleet.dashboard.watch import Watcher
