@@ -1,11 +1,13 @@
 """What the agent serves over HTTP: reads only, all from the published snapshot, no I/O.
 
+`/`                 the status page, see `agent.page`; its files under `/page/`
 `/livez`            the loop turns (200) or not (503)
 `/readyz`           route traffic here? 200 or 503 with the reason; `?engine=NAME` asks about one
 `/v1/status`        everything, as JSON
 `/v1/incidents`     the open ones; `?state=open|closed|all`; `/v1/incidents/ID` one of them
 `/v1/gpus`          each GPU with what is about it; `/v1/gpus/UUID` one of them
 `/v1/events`        server-sent events, see `agent.sse`
+`/v1/page`          what the page shows; `/v1/history` the last quarter of an hour in numbers
 `/metrics`          for Prometheus
 `/openapi.json`     this list, exactly
 
@@ -21,11 +23,15 @@ from agent import documents, metrics, openapi
 from agent.counters import Counters
 from agent.documents import Incidents
 from agent.news import News, news
+from agent.page import document as pages
+from agent.page import static
+from agent.page.history import Sample, fold, history
 from agent.replies import Handler, RefusedError, answer, expect, sentences
 from agent.snapshot import EngineView, Published, Snapshot
 from agent.sse import CLIENTS, HEADERS, Feed
 
 NOT_YET = "Starting: no tick has ended yet"
+FILES = static.read()
 STATES = ("open", "closed", "all")
 
 
@@ -44,10 +50,12 @@ class Reads:
     ) -> None:
         self.published, self.stale = published, max(10.0, 5 * tick)
         self.feed, self.counters, self._tell = feed or Feed(), Counters(), tell
+        self.samples: tuple[Sample, ...] = ()
         published.listen(self._take)
 
     def _take(self, before: Snapshot | None, after: Snapshot) -> None:
         told = news(before, after)
+        self.samples = fold(self.samples, after)
         self.counters.take(told, before, after)
         self.feed.take(told)
         for tell in self._tell:
@@ -62,6 +70,8 @@ def application(reads: Reads, document: bytes = openapi.READS) -> web.Applicatio
     """Return the HTTP application; `document` is what `/openapi.json` answers."""
     app = web.Application(middlewares=[sentences])
     app[READS] = reads
+    app.router.add_get("/", static.one(FILES["node.html"]))
+    app.router.add_get("/page/{name}", static.any_of(FILES))
     app.router.add_get("/livez", _livez)
     app.router.add_get("/readyz", _readyz)
     app.router.add_get("/v1/status", _fed(lambda snapshot, _: snapshot))
@@ -70,6 +80,8 @@ def application(reads: Reads, document: bytes = openapi.READS) -> web.Applicatio
     app.router.add_get("/v1/gpus", _fed(lambda snapshot, _: documents.gpus(snapshot)))
     app.router.add_get("/v1/gpus/{uuid}", _fed(_gpu))
     app.router.add_get("/v1/events", _events)
+    app.router.add_get("/v1/page", _page)
+    app.router.add_get("/v1/history", _history)
     app.router.add_get("/metrics", _metrics)
     app.router.add_get("/openapi.json", _document(document))
     app.on_shutdown.append(_close)
@@ -141,6 +153,16 @@ def _gpu(snapshot: Snapshot, request: web.Request) -> object:
             return one
     names = ", ".join(one.uuid for one in known) or "none"
     raise RefusedError(404, f"no GPU {wanted!r} here; there are: {names}")
+
+
+async def _page(request: web.Request) -> web.Response:
+    expect(request)
+    return answer(200, pages.page(_latest(request), time.time(), request.app[READS].stale))
+
+
+async def _history(request: web.Request) -> web.Response:
+    expect(request)
+    return answer(200, history(request.app[READS].samples))
 
 
 async def _events(request: web.Request) -> web.StreamResponse:

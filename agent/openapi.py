@@ -12,14 +12,18 @@ import agent
 from agent.documents import Ack, Ask, Free, Gpus, GpuView, Incidents, Problem, Summary
 from agent.model import EngineState, Verb
 from agent.news import News
+from agent.page.document import Page
+from agent.page.history import History
 from agent.snapshot import Snapshot
 from agent.xid.incident import Incident
 
 Json = dict[str, Any]
 
 JSON, TEXT, EVENTS = "application/json", "text/plain", "text/event-stream"
+HTML, FILES = "text/html", ("text/css", "text/javascript", "image/svg+xml")
+Body = type | str | tuple[str, ...] | None  # a value, other kinds of content, or nothing
 BODIES = (
-    *(Snapshot, Incidents, Incident, Gpus, GpuView, News, Summary),
+    *(Snapshot, Incidents, Incident, Gpus, GpuView, News, Summary, Page, History),
     *(Problem, Ask, Ack, Free, EngineState),
 )
 
@@ -43,6 +47,12 @@ def document(*, writes: bool) -> Json:
 
 def _reads() -> Json:
     return {
+        "/": _get("The status page", {200: HTML, 304: None}),
+        "/page/{name}": _get(
+            "A file of the status page",
+            {200: FILES, 304: None, 404: Problem},
+            _parameter("name", "path", {"type": "string"}),
+        ),
         "/livez": _get("The agent's loop turns", {200: TEXT, 503: TEXT}),
         "/readyz": _get(
             "New requests may be sent to the node, or to one engine",
@@ -72,6 +82,8 @@ def _reads() -> Json:
             {200: EVENTS, 400: Problem, 503: Problem},
             _parameter("Last-Event-ID", "header", {"type": "string"}, "the event to go on after"),
         ),
+        "/v1/page": _read("What the status page shows", Page),
+        "/v1/history": _get("The last quarter of an hour in numbers", {200: History, 400: Problem}),
         "/metrics": _get("For Prometheus", {200: TEXT}),
         "/openapi.json": _get("This document", {200: JSON}),
     }
@@ -96,7 +108,7 @@ def _read(summary: str, body: type, *parameters: Json) -> Json:
     return _get(summary, found, *parameters)
 
 
-def _get(summary: str, answers: Mapping[int, type | str], *parameters: Json) -> Json:
+def _get(summary: str, answers: Mapping[int, Body], *parameters: Json) -> Json:
     told = {"summary": summary, "parameters": list(parameters)}
     heads = {str(status): {"description": _WORDS[status]} for status in answers}
     return {
@@ -105,19 +117,24 @@ def _get(summary: str, answers: Mapping[int, type | str], *parameters: Json) -> 
     }
 
 
-def _post(summary: str, body: type, answers: Mapping[int, type | str]) -> Json:
+def _post(summary: str, body: type, answers: Mapping[int, Body]) -> Json:
     content = {"required": True, "content": {JSON: {"schema": _ref(body)}}}
     return {"post": {"summary": summary, "requestBody": content, "responses": _answers(answers)}}
 
 
-def _answers(answers: Mapping[int, type | str]) -> Json:
+def _answers(answers: Mapping[int, Body]) -> Json:
     return {
-        str(status): {"description": _WORDS[status], "content": _content(body)}
+        str(status): {
+            "description": _WORDS[status],
+            **({} if body is None else {"content": _content(body)}),
+        }
         for status, body in answers.items()
     }
 
 
-def _content(body: type | str) -> Json:
+def _content(body: type | str | tuple[str, ...]) -> Json:
+    if isinstance(body, tuple):
+        return {kind: {"schema": {"type": "string"}} for kind in body}
     if isinstance(body, str):
         return {body: {"schema": {"type": "object" if body == JSON else "string"}}}
     return {JSON: {"schema": _ref(body)}}
@@ -136,6 +153,7 @@ def _parameter(name: str, place: str, schema: Json, text: str = "") -> Json:
 _WORDS = {
     200: "yes",
     202: "taken on, and audited",
+    304: "you have it already",
     400: "not understood",
     404: "there is no such thing here",
     409: "not as things are: it was closed before, or there is no slot",

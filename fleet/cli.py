@@ -13,7 +13,18 @@ from collections.abc import Sequence
 from agent.errors import StokerError
 from fleet import keys_command
 from fleet.command import Command, WrongUseError
-from fleet.commands import audit, brake, deploy, drift, lock, logs, requests, rollback, status
+from fleet.commands import (
+    audit,
+    brake,
+    dashboard,
+    deploy,
+    drift,
+    lock,
+    logs,
+    requests,
+    rollback,
+    status,
+)
 from fleet.doctor import command as doctor
 from fleet.models import command as models
 from fleet.plan import command as plan
@@ -24,6 +35,7 @@ COMMANDS: tuple[Command, ...] = (
     plan.COMMAND,
     deploy.COMMAND,
     status.COMMAND,
+    dashboard.COMMAND,
     *requests.COMMANDS,
     rollback.COMMAND,
     drift.COMMAND,

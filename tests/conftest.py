@@ -24,12 +24,14 @@ SLOW = (
     "tests/agent/test_units",
     "tests/agent/test_weights_hub",
     "tests/fleet/commands/test_local",
+    "tests/fleet/dashboard/test_command",
     "tests/fleet/driver/test_look",
     "tests/fleet/doctor/test_command",
     "tests/fleet/plan/test_command",
     "tests/fleet/test_models_lock",
     "tests/fleet/test_rehearsal",
     "tests/fleet/test_weights_operation",
+    "tests/page/test_chromium",
 )
 
 

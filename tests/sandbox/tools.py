@@ -25,6 +25,7 @@ PACKAGES = {
     "dbus-daemon": ("dbus",),
     "systemd-analyze": ("systemd",),
     "etcd": ("etcd-server",),
+    "chromium": ("chromium", "fonts-dejavu-core"),
 }
 
 
