@@ -7,6 +7,7 @@ from pyinfra import host
 from pyinfra.api import QuoteString, StringCommand, operation
 
 from agent.engines import ENGINES
+from agent.paths import engine_unit
 from agent.spec import EngineSpec, HostSpec, digest
 from fleet import braking, locking
 from fleet.applying import Ask, When, ask
@@ -88,8 +89,8 @@ _REVERT = (
 )
 
 
-# Of one that hangs in its start; what has ended has told its last lines already.
-_LAST_LINES = "2>&1 | cut -c1-300 | sed 's/^/  | /' >&2;"
+# From the journal: the container of one that is given up is gone.
+_LAST_LINES = "-n 12 -o cat --no-pager 2>&1 | cut -c1-300 | sed 's/^/  | /' >&2;"
 
 
 def _restart(name: str, spec: HostSpec) -> StringCommand:
@@ -100,7 +101,7 @@ def _restart(name: str, spec: HostSpec) -> StringCommand:
         *([f"--slot {slot:.0f}"] if slot else []), "--by",
         QuoteString(f"deploy:{getpass.getuser()}"), "--reason",
         QuoteString(braking.reason("settings changed", spec)),
-        "|| { docker logs --tail 12", QuoteString(f"stoker-{name}"), _LAST_LINES,
+        "|| { journalctl -u", QuoteString(engine_unit(name)), _LAST_LINES,
         *([f"lock={locking.token(host.state)};", _REVERT, ";"] if back else []), "exit 1; }",
         _timeout=int((2 if back else 1) * seconds + slot + MARGIN),
     )  # fmt: skip

@@ -139,7 +139,7 @@ def test_a_host_that_does_not_come_back_returns_to_its_former_release() -> None:
     host = FakeHost({AgentStatus: _engine("SERVING", "old")})
     [command] = commands(host, lambda: engines_current._inner(spec(), When.ALWAYS))
     text = command.get_raw_value()
-    assert "|| { docker logs --tail 12 stoker-main 2>&1" in text
+    assert "|| { journalctl _SYSTEMD_UNIT=stoker-engine@main.service -n 12" in text
     assert "lock=" in text
     assert "stoker-release converge" in text
     assert text.endswith("exit 1; }")
