@@ -101,7 +101,7 @@ def _restart(name: str, spec: HostSpec) -> StringCommand:
         *([f"--slot {slot:.0f}"] if slot else []), "--by",
         QuoteString(f"deploy:{getpass.getuser()}"), "--reason",
         QuoteString(braking.reason("settings changed", spec)),
-        "|| { journalctl -u", QuoteString(engine_unit(name)), _LAST_LINES,
+        "|| { journalctl", QuoteString(f"_SYSTEMD_UNIT={engine_unit(name)}"), _LAST_LINES,
         *([f"lock={locking.token(host.state)};", _REVERT, ";"] if back else []), "exit 1; }",
         _timeout=int((2 if back else 1) * seconds + slot + MARGIN),
     )  # fmt: skip
