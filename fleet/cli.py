@@ -17,6 +17,7 @@ from fleet.commands import audit, deploy, drift, lock, logs, requests, rollback,
 from fleet.doctor import command as doctor
 from fleet.models import command as models
 from fleet.plan import command as plan
+from fleet.scaling import command as scaling
 
 __all__ = ["pyinfra_cli"]
 
@@ -32,6 +33,7 @@ COMMANDS: tuple[Command, ...] = (
     lock.COMMAND,
     doctor.COMMAND,
     models.COMMAND,
+    scaling.COMMAND,
     keys_command.COMMAND,
 )
 

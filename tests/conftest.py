@@ -26,6 +26,7 @@ SLOW = (
     "tests/fleet/driver/test_look",
     "tests/fleet/doctor/test_command",
     "tests/fleet/plan/test_command",
+    "tests/fleet/scaling/test_cli",
     "tests/fleet/test_models_lock",
     "tests/fleet/test_rehearsal",
     "tests/fleet/test_weights_operation",

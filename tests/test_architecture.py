@@ -40,6 +40,7 @@ PURE = [
     "agent/spec.py",
     "agent/engine_spec.py",
     "agent/spec_types.py",
+    "agent/scaling_spec.py",
     "agent/served.py",
     *(str(p.relative_to(ROOT)) for p in sorted((ROOT / "agent/planner").glob("*.py"))),
     "agent/flat.py",
