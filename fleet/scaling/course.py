@@ -120,8 +120,6 @@ def _at_start(there: int, past: Sequence[Look], now: float, period: float) -> in
 
 
 def _remembered(wish: ScalingSpec, looks: tuple[Look, ...], now: float) -> tuple[Look, ...]:
-    """Forget what no decision can need; one look is kept, to tell a long pause from a first run."""
+    """Forget what no later decision can need."""
     span = max(wish.stabilisation, 2 * wish.up_period, 2 * wish.down_period)
-    old = [one for one in looks if now - one.at >= span]
-    young = [one for one in looks if now - one.at < span]
-    return (*old[-1:], *young)
+    return tuple(one for one in looks if now - one.at < span)

@@ -77,7 +77,6 @@ def asked(replicas: Sequence[Replica], target: float, tolerance: float) -> Asked
     again = guessed / (counted * aim)
     turned = (first < 1 < again) or (again < 1 < first)
     wanted = math.ceil(guessed / aim)
-    against = (again < 1 and wanted > now) or (again > 1 and wanted < now)
-    if abs(again - 1) <= slack or turned or against:
+    if abs(again - 1) <= slack or turned:
         return Asked(replicas=now, total=total, measured=measured, within=True)
     return Asked(replicas=wanted, total=total, measured=measured)

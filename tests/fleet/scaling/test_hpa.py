@@ -50,6 +50,8 @@ def test_who_is_not_ready_counts_as_empty_on_the_way_up_and_not_at_all_on_the_wa
     assert wanted(*ready(30), *others(UNREADY, 2)) == 3  # 30 in three is the target: no change
     assert wanted(*ready(15), *others(UNREADY, 2)) == 3
     assert wanted(*ready(50), *others(UNREADY, 2)) == 5
+    assert wanted(*ready(33), *others(UNREADY, 2)) == 3  # 33 in three is near enough
+    assert wanted(*ready(33), *others(MISSING, 2)) == 3
     assert wanted(*ready(4, 4), *others(UNREADY, 2)) == 1
 
 
