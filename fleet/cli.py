@@ -15,6 +15,7 @@ from fleet import keys_command
 from fleet.command import Command, WrongUseError
 from fleet.commands import audit, deploy, drift, lock, logs, requests, rollback, status
 from fleet.doctor import command as doctor
+from fleet.kubernetes import command as kubernetes
 from fleet.models import command as models
 from fleet.plan import command as plan
 from fleet.scaling import command as scaling
@@ -34,6 +35,7 @@ COMMANDS: tuple[Command, ...] = (
     doctor.COMMAND,
     models.COMMAND,
     scaling.COMMAND,
+    kubernetes.COMMAND,
     keys_command.COMMAND,
 )
 

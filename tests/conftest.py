@@ -25,6 +25,7 @@ SLOW = (
     "tests/fleet/commands/test_local",
     "tests/fleet/driver/test_look",
     "tests/fleet/doctor/test_command",
+    "tests/fleet/kubernetes/test_schemas",
     "tests/fleet/plan/test_command",
     "tests/fleet/scaling/test_cli",
     "tests/fleet/test_models_lock",

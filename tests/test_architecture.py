@@ -56,6 +56,14 @@ PURE = [
     "agent/runner/course.py",
     "agent/runner/network.py",
     "fleet/applying.py",
+    *(
+        f"fleet/scaling/{name}.py"
+        for name in ("hpa", "course", "replicas", "reason", "telling", "event", "rounds", "text")
+    ),
+    *(
+        f"fleet/kubernetes/{name}.py"
+        for name in ("models", "objects", "pod", "probes", "scaler", "text", "values", "weights")
+    ),
     "fleet/rollout.py",
     "fleet/gateway.py",
     "agent/mig/layout.py",

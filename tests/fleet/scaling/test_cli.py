@@ -39,6 +39,43 @@ def test_hosts_that_cannot_be_asked_change_nothing(tmp_path: Path) -> None:
     assert set(made["unreached"]) == {"a", "b"}
 
 
+def test_an_inventory_is_read_anew_at_each_look(tmp_path: Path) -> None:
+    path = Path(inventory(tmp_path))
+    program = """
+import pyinfra_cli, sys
+from pathlib import Path
+from fleet.scaling.command import loaded
+path = Path(sys.argv[1])
+before = list(loaded(str(path))[1])
+path.write_text(path.read_text().replace("'b'", "'c'"))
+print(before, list(loaded(str(path))[1]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=True,
+    )
+    assert done.stdout.strip() == "['a', 'b'] ['a', 'c']"
+
+
+def test_export_is_typed_as_documented(tmp_path: Path) -> None:
+    path = inventory(tmp_path, engine_served_name="chat")
+    done = stoker(tmp_path, "export", "kubernetes", path, "--out", "k8s", "--limit", "a")
+    assert done.returncode == 0, done.stderr
+    assert sorted(one.name for one in (tmp_path / "k8s").iterdir()) == [
+        "chat.yaml",
+        "prometheus-adapter-values.yaml",
+    ]
+    assert "models.lock does not have its size" in done.stderr
+    both = stoker(tmp_path, "export", "kubernetes", path, "--weights-gib", "7")
+    assert both.stdout.count("\nkind: Deployment\n") == 1
+    assert "seriesQuery" not in both.stdout
+    assert "storage: 7Gi" in both.stdout
+
+
 def test_wrong_use_and_wrong_settings_are_one_sentence_each(tmp_path: Path) -> None:
     wrong = stoker(tmp_path, "scale", inventory(tmp_path, scaling_min=4, scaling_max=2))
     assert wrong.returncode == 2
