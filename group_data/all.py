@@ -179,6 +179,7 @@ scaling_models = {}
 # -- engine: defaults of every engine ------------------------------------------------------------
 # One engine called `main` gets these. Several: name them and give what differs, such as
 #   engines = {"chat": {"gpus": 4}, "code": {"gpus": 4, "port": 8081, "model": "…", "revision": "…"}}
+
 engine_kind = "vllm"  # "vllm", "sglang" or "tgi"
 # engine_image = "vllm/vllm-openai@sha256:…"  # pinned by digest
 # engine_model = "ORGANISATION/NAME"

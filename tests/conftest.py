@@ -22,6 +22,8 @@ SLOW = (
     "tests/agent/test_openapi",
     "tests/agent/test_units",
     "tests/agent/test_weights_hub",
+    "tests/docs/test_commands",
+    "tests/docs/test_site",
     "tests/fleet/commands/test_local",
     "tests/fleet/driver/test_look",
     "tests/fleet/doctor/test_command",

@@ -27,7 +27,7 @@ def of_adapter(kinds: set[str]) -> str:
     """Return the rules of the adapter as the values of its chart."""
     return (
         "# Values of the chart prometheus-community/prometheus-adapter: it offers the queues to\n"
-        "# the HPAs. Without Helm: what is below `custom` stands below `rules` in its config.yaml.\n"
+        "# the HPAs. Without Helm: what is below `custom` goes below `rules` of its config.yaml.\n"
         f"{_yaml(scaler.adapter_values(kinds))}"
     )
 
