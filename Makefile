@@ -6,7 +6,7 @@ BIN       := .venv/bin
 SOURCES   := agent fleet tests benchmarks inventory group_data deploy.py config.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format test slow e2e e2e-changes demo demo-real demo-down bench validate plan deploy lock
+.PHONY: help setup check format test slow e2e e2e-changes demo demo-real demo-down bench validate plan deploy lock docs
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -78,6 +78,10 @@ plan: validate  ## what a deploy would change (INVENTORY=…)
 
 deploy: validate  ## converge every host of the inventory (INVENTORY=…)
 	$(BIN)/pyinfra $(INVENTORY) deploy.py -y
+
+docs: setup  ## the documentation as a site, in site/; strict
+	$(BIN)/python -m fleet.reference
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 lock: setup  ## resolve the dependencies again, with hashes (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \

@@ -1,8 +1,8 @@
 """The snapshot in Prometheus' exposition format.
 
 Gauges are computed from the snapshot at each scrape, so each returns to 0 by itself when its
-cause has gone. Counters are those of `agent.counters`. Labels are bounded: engines, phases, GPUs,
-checks and reasons of this node.
+cause has gone. Counters are those of `agent.counters`. Labels are bounded: engines, models, phases,
+GPUs, checks and reasons of this node.
 """
 
 from collections.abc import Iterable, Iterator
@@ -87,6 +87,15 @@ def _engines(engines: dict[str, EngineView]) -> Iterator[Metric]:
         "Requests waiting inside the engine.",
         {name: e.requests_waiting for name, e in engines.items()},
     )
+    wanted = GaugeMetricFamily(
+        "stoker_engine_replicas_wanted",
+        "Replicas that the requests waiting in the engine ask for; to be summed up by model.",
+        labels=["engine", "model"],
+    )
+    for name, engine in engines.items():
+        if engine.replicas_wanted is not None:
+            wanted.add_metric([name, engine.served_name], engine.replicas_wanted)
+    yield wanted
     yield _per_engine(
         "stoker_engine_restarts_left",
         "Restarts by the agent that its budget still allows.",

@@ -92,4 +92,5 @@ def _engine(
         advice=advice.get(name, Remedy.NONE),
         capacity=capacity(conditions, subjects(name, mine), engine, len(mine.gpus)),
         gate_problem=gate_problem,
+        scaling=spec.scaling,
     )

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from agent import kernel_settings, networks, served
+from agent import kernel_settings, networks, scaling_spec, served
 from agent.errors import SpecError
 from agent.mig import layout
 from agent.xid import catalogue
@@ -31,6 +31,7 @@ def faults(spec: "HostSpec") -> list[str]:
     found.extend(_xids(spec))
     found.extend(_off(spec))
     found.extend(_webhook(spec))
+    found.extend(scaling_spec.faults(spec.scaling))
     wanted = sum(engine.gpus for engine in spec.engines.values())
     if wanted > spec.driver.gpu_count:
         found.append(

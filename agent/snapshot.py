@@ -8,6 +8,7 @@ from agent.ladder import Attempt, Step
 from agent.model import Condition, EngineState, Phase, Remedy, Value
 from agent.observe import answering
 from agent.reports import Exit
+from agent.scaling_spec import ScalingSpec
 from agent.slots import Slots
 from agent.sources.engine import EngineReading
 from agent.sources.gateway import GatewayReading
@@ -17,7 +18,10 @@ from agent.xid.incident import Incident
 
 
 class EngineView(Value, frozen=True, kw_only=True):
-    """One engine, as shown to people and machines."""
+    """One engine, as shown to people and machines.
+
+    `replicas_wanted`: its share of the replicas that its model wants; None = not known.
+    """
 
     state: EngineState
     kind: str
@@ -37,6 +41,7 @@ class EngineView(Value, frozen=True, kw_only=True):
     running_since: float | None
     last_exit: Exit | None
     gate_problem: str = ""
+    replicas_wanted: float | None = None
 
     @property
     def serving(self) -> bool:
@@ -60,9 +65,11 @@ def view(
     advice: Remedy,
     capacity: float,
     gate_problem: str = "",
+    scaling: ScalingSpec,
 ) -> EngineView:
     """Put what is wanted, remembered and seen of one engine side by side."""
     started = look.started if look else None
+    waiting = look.load.waiting if look else None
     return EngineView(
         state=state,
         kind=engine.kind,
@@ -72,12 +79,13 @@ def view(
         running=look.running if look else None,
         answering=answering(look) if look else None,
         requests_running=look.load.running if look else None,
-        requests_waiting=look.load.waiting if look else None,
+        requests_waiting=waiting,
         gpus=started.gpus if started else (),
         restarts_left=left,
         advice=advice,
         capacity=capacity,
         gate_problem=gate_problem,
+        replicas_wanted=scaling.share(engine.name_served, waiting),
         digest=digest(engine),
         running_digest=started.digest if started else None,
         running_since=started.started if started else None,

@@ -19,6 +19,7 @@ from agent import flat, rules
 from agent.engine_spec import EngineSpec, folder
 from agent.errors import SpecError
 from agent.machine_spec import BaseSpec, DriverSpec, FirewallSpec, RuntimeSpec
+from agent.scaling_spec import ScalingSpec
 from agent.spec_types import (
     AbsolutePath,
     Count,
@@ -43,6 +44,7 @@ __all__ = [
     "ModelSpec",
     "RolloutSpec",
     "RuntimeSpec",
+    "ScalingSpec",
     "digest",
     "load",
     "weights_path",
@@ -174,6 +176,7 @@ class HostSpec(Section, frozen=True, kw_only=True):
     check: CheckSpec = CheckSpec()
     rollout: RolloutSpec = RolloutSpec()
     drift: DriftSpec
+    scaling: ScalingSpec = ScalingSpec()
     engines: dict[str, EngineSpec]
 
     @classmethod
@@ -203,6 +206,7 @@ SECTIONS: dict[str, type[Section]] = {
     "check": CheckSpec,
     "rollout": RolloutSpec,
     "drift": DriftSpec,
+    "scaling": ScalingSpec,
 }
 
 

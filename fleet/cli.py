@@ -26,8 +26,10 @@ from fleet.commands import (
     status,
 )
 from fleet.doctor import command as doctor
+from fleet.kubernetes import command as kubernetes
 from fleet.models import command as models
 from fleet.plan import command as plan
+from fleet.scaling import command as scaling
 
 __all__ = ["pyinfra_cli"]
 
@@ -45,19 +47,15 @@ COMMANDS: tuple[Command, ...] = (
     brake.COMMAND,
     doctor.COMMAND,
     models.COMMAND,
+    scaling.COMMAND,
+    kubernetes.COMMAND,
     keys_command.COMMAND,
 )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code: by custom 0 done, 1 refused, 2 wrong use."""
-    parser = argparse.ArgumentParser(prog="stoker", description="Tend a fleet of GPU hosts.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in COMMANDS:
-        own = commands.add_parser(command.name, help=command.help, description=command.help)
-        command.arguments(own)
-        own.set_defaults(run=command.run)
-    options = parser.parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
         code: int = options.run(options)
     except WrongUseError as error:
@@ -69,6 +67,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return code
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return what understands the command line."""
+    whole = argparse.ArgumentParser(prog="stoker", description="Tend a fleet of GPU hosts.")
+    commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        own = commands.add_parser(command.name, help=command.help, description=command.help)
+        command.arguments(own)
+        own.set_defaults(run=command.run)
+    return whole
 
 
 if __name__ == "__main__":

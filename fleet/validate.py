@@ -34,7 +34,7 @@ def load(path: Path) -> Inventory:
         inventory: Inventory = make_inventory(str(path), cwd=state.cwd)
     except UnexpectedExternalError as error:
         raise ValueError(f"{error.filename}: {error.exception}") from error
-    except (CliError, PyinfraError) as error:
+    except (CliError, PyinfraError, SyntaxError) as error:
         raise ValueError(f"{path}: {error}") from error
     if not len(inventory):
         raise ValueError(f"{path}: holds no host")

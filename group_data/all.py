@@ -161,9 +161,26 @@ drift_corrections_per_day = (
     3  # of the same thing; beyond it somebody else is at it, and it is reported
 )
 
+# -- scaling: how many engines a model wants (docs/scaling.md) ---------------------------------------
+# Requests that may wait in each of a model's engines, on average; the arithmetic is a Kubernetes HPA's.
+scaling_target_queue = 10.0
+scaling_tolerance = 0.1  # share by which the average may miss that without any change
+scaling_min = 1
+scaling_max = None  # None: no limit on what is told; but no command is run and no webhook is sent
+scaling_stabilisation = 300.0  # seconds; fewer are wanted only once they were all that time
+# At most so many more within a period: the larger of a share of those that are there, and a number.
+scaling_up_percent = 100
+scaling_up_replicas = 4
+scaling_up_period = 15.0  # seconds
+scaling_down_percent = 100  # at most so many fewer within a period
+scaling_down_period = 15.0  # seconds
+# What single models want otherwise, by the name that clients send: {"chat": {"min": 2, "max": 8}}
+scaling_models = {}
+
 # -- engine: defaults of every engine ------------------------------------------------------------
 # One engine called `main` gets these. Several: name them and give what differs, such as
 #   engines = {"chat": {"gpus": 4}, "code": {"gpus": 4, "port": 8081, "model": "…", "revision": "…"}}
+
 engine_kind = "vllm"  # "vllm", "sglang" or "tgi"
 # engine_image = "vllm/vllm-openai@sha256:…"  # pinned by digest
 # engine_model = "ORGANISATION/NAME"

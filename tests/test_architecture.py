@@ -42,6 +42,7 @@ PURE = [
     "agent/spec.py",
     "agent/engine_spec.py",
     "agent/spec_types.py",
+    "agent/scaling_spec.py",
     "agent/served.py",
     *(str(p.relative_to(ROOT)) for p in sorted((ROOT / "agent/planner").glob("*.py"))),
     "agent/flat.py",
@@ -62,6 +63,14 @@ PURE = [
     "fleet/commands/brake_text.py",
     "fleet/dashboard/rows.py",
     "fleet/dashboard/targets.py",
+    *(
+        f"fleet/scaling/{name}.py"
+        for name in ("hpa", "course", "replicas", "reason", "telling", "event", "rounds", "text")
+    ),
+    *(
+        f"fleet/kubernetes/{name}.py"
+        for name in ("models", "objects", "pod", "probes", "scaler", "text", "values", "weights")
+    ),
     "fleet/rollout.py",
     "fleet/gateway.py",
     "agent/mig/layout.py",

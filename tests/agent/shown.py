@@ -44,6 +44,7 @@ def snapshot(phase: Phase = Phase.SERVING, **facts: object) -> Snapshot:
         running_digest="d",
         running_since=10.0,
         last_exit=None,
+        replicas_wanted=0.1,
     )
     known = {
         "node": "gpu-1",
