@@ -113,6 +113,9 @@ def test_a_release_that_never_answers_ends_at_the_first_host_which_goes_back(
         assert world.current(first) == former
         wait_for("it serves", lambda: world.phase(first) == "SERVING", 30)
     world.wish(engine_environment=None, engine_startup_deadline=None, agent_restart_budget=None)
+    assert deployed(world).changed == [
+        f"model | place /etc/stoker/coming/host.json on {host}" for host in others
+    ]
     assert deployed(world).changed == []
 
 
