@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from agent.budget import restarts_left
 from agent.drift.view import DriftView
+from agent.engines import ENGINES
 from agent.ladder import Step
 from agent.model import Condition, Remedy, Status, Value, node_phase
 from agent.observe import capacity, policy, subjects
@@ -88,6 +89,8 @@ def _engine(
         mine,
         look,
         left=restarts_left(mine, policy(spec, engine), now),
+        budget=spec.agent.restart_budget,
+        at_once=ENGINES[engine.kind].at_once(engine),
         advice=advice.get(name, Remedy.NONE),
         capacity=capacity(conditions, subjects(name, mine), engine, len(mine.gpus)),
         gate_problem=gate_problem,

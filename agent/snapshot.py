@@ -16,7 +16,11 @@ from agent.xid.incident import Incident
 
 
 class EngineView(Value, frozen=True, kw_only=True):
-    """One engine, as shown to people and machines."""
+    """One engine, as shown to people and machines.
+
+    `kv_use_ratio` (0 to 1) and `tokens_per_second` (generated, over the latest looks) are None
+    where the engine does not tell. `restarts_max` is the budget that `restarts_left` is left of.
+    """
 
     state: EngineState
     kind: str
@@ -36,6 +40,10 @@ class EngineView(Value, frozen=True, kw_only=True):
     running_since: float | None
     last_exit: Exit | None
     gate_problem: str = ""
+    requests_running_max: int | None = None
+    kv_use_ratio: float | None = None
+    tokens_per_second: float | None = None
+    restarts_max: int = 0
 
     @property
     def serving(self) -> bool:
@@ -56,6 +64,8 @@ def view(
     look: EngineReading | None,
     *,
     left: int,
+    budget: int,
+    at_once: int | None,
     advice: Remedy,
     capacity: float,
     gate_problem: str = "",
@@ -73,7 +83,11 @@ def view(
         requests_running=look.load.running if look else None,
         requests_waiting=look.load.waiting if look else None,
         gpus=started.gpus if started else (),
+        requests_running_max=at_once,
+        kv_use_ratio=look.kv_use_ratio if look else None,
+        tokens_per_second=look.tokens_per_second if look else None,
         restarts_left=left,
+        restarts_max=budget,
         advice=advice,
         capacity=capacity,
         gate_problem=gate_problem,

@@ -19,6 +19,7 @@ from agent.casebook import Casebook
 from agent.climber import Climber
 from agent.converge import Converger, FileGates
 from agent.drift.view import LastCheck
+from agent.engine_books import EngineBooks
 from agent.engines import ENGINES
 from agent.errors import SourceError
 from agent.fleetlock import FleetLock, NoLock, Slot
@@ -71,6 +72,8 @@ class Wiring:
         tell = (self._tell,) if self._webhook else ()
         self.reads = Reads(self.published, spec.agent.tick, tell)
         books = Books(self.reads.counters.registry, tuple(spec.engines))
+        self._engine_books = EngineBooks({n: ENGINES[e.kind] for n, e in spec.engines.items()})
+        self.reads.counters.registry.register(self._engine_books)
         self._gateway = GatewaySource(paths.gateway, paths.certificate, books)
         self._memory = memory = Memory(Store(paths.state / "agent" / "state.json"), self._boot)
         casebook = Casebook(spec, memory, self._audit)
@@ -115,6 +118,7 @@ class Wiring:
                 name: EngineSource(
                     *(name, engine, ENGINES[engine.kind], self._units, paths, http),
                     served=partial(self._served, name),
+                    told=partial(self._engine_books.take, name),
                 )
                 for name, engine in spec.engines.items()
             },
