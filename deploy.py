@@ -31,22 +31,26 @@ found = preflight.apply(host)
 # Traffic notices nothing of this, so all hosts do it at once, and what takes long is done.
 base.apply(spec, found)
 firewall.apply(spec, found)
-driver.apply(spec, found)
-runtime.apply(spec, found)
+if spec.engines:
+    driver.apply(spec, found)
+    runtime.apply(spec, found)
 release.lay(spec, found)
-model.apply(spec, found)
+if spec.engines:
+    model.apply(spec, found)
 
 # From here on a host changes what it serves with: hosts of one model after each other.
 for batch in host.loop(batching.of(host)):
     turn(name=f"rollout | now {batch}", hosts=batch.hosts)
     if host.name in batch.hosts:
         agent.place(spec, found)
-        runtime.split(spec)
-        takeover.before_gateway(spec, found)
-        gateway.apply(spec)
-        takeover.apply(spec, found)
-        firewall.after_takeover(spec, found)
+        if spec.engines:
+            runtime.split(spec)
+            takeover.before_gateway(spec, found)
+            gateway.apply(spec)
+            takeover.apply(spec, found)
+            firewall.after_takeover(spec, found)
         agent.apply(spec)
-        engine.apply(spec, batch.when)
+        if spec.engines:
+            engine.apply(spec, batch.when)
         drift.apply(spec, found)
         release.apply(spec, found)

@@ -25,6 +25,8 @@ def ask(
 ) -> int:
     """Ask for one engine or all, wait if that is wanted, and print where it led; 0, or 3 late."""
     known = list(agent.status().engines)
+    if not known:
+        raise StokerError("this host has no engine: there is nothing to ask for")
     names = [options.engine] if options.engine else known
     for name in names:
         agent.ask(verb, name, options.by, options.reason)

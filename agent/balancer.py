@@ -16,7 +16,7 @@ def told(snapshot: Snapshot | None, engine: str | None) -> str:
         return _down("GateStuck")
     out = [view.state for view in views if not view.serving]
     if not out:
-        weight = round(100 * min(view.capacity for view in views))
+        weight = round(100 * min((view.capacity for view in views), default=1.0))
         return line(serving=True, weight_percent=weight, maintenance=False, reason="")
     reason = next((one.reason for one in out if not _by_a_person(one)), out[0].reason)
     maintenance = all(map(_by_a_person, out))

@@ -15,6 +15,7 @@ from agent.spec import HostSpec
 from agent.state import NodeState
 
 CLOSED_SHOWN = 50  # incidents
+NO_ENGINES = ("NoEngines", "this host has no engine, and is well")
 
 
 class About(Value, frozen=True, kw_only=True):
@@ -42,12 +43,18 @@ def snapshot(
     phase, name = node_phase(state.engines)
     looks, conditions, sources = picture.looks, picture.standing, picture.sources
     unknown = {one.check for one in picture.results if one.status is Status.UNKNOWN}
-    shown = state.engines[name]
+    reason, message = NO_ENGINES
+    if name:
+        reason, message = (
+            state.engines[name].reason,
+            f"engine {name}: {state.engines[name].message}",
+        )
     return Snapshot(
         node=spec.name,
         phase=phase,
-        reason=shown.reason,
-        message=f"engine {name}: {shown.message}",
+        reason=reason,
+        message=message,
+        roles=spec.roles,
         remediation=spec.agent.remediation,
         engines={
             name: _engine(

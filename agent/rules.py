@@ -24,6 +24,7 @@ SECRET = re.compile(rf"(^|_)({'|'.join(SECRET_WORDS)})(_|$)")
 def faults(spec: "HostSpec") -> list[str]:
     """Return one sentence for each impossible combination; none when the spec can be deployed."""
     found = [f for name, engine in spec.engines.items() for f in _engine(name, engine)]
+    found.extend(_none(spec))
     found.extend(kernel_settings.faults(spec.base.sysctl))
     found.extend(served.faults(spec.engines))
     found.extend(_ports(spec))
@@ -39,6 +40,22 @@ def faults(spec: "HostSpec") -> list[str]:
         )
     found.extend(_split(spec, wanted))
     return found
+
+
+def _none(spec: "HostSpec") -> Iterator[str]:
+    """Only a host that is something else may have no engine."""
+    if spec.engines:
+        return
+    if not spec.roles:
+        yield (
+            'engines = {}: expected {"NAME": {"gpus": 2, …}, …}; only a host with '
+            "balancer_enabled or monitoring_enabled may have none"
+        )
+    elif spec.driver.gpu_count:
+        yield (
+            f"driver_gpu_count = {spec.driver.gpu_count}: a host without engines gets no driver; "
+            "set it to 0"
+        )
 
 
 def _split(spec: "HostSpec", wanted: int) -> Iterator[str]:
@@ -92,7 +109,7 @@ def _webhook(spec: "HostSpec") -> Iterator[str]:
 
 def _ports(spec: "HostSpec") -> Iterator[str]:
     taken = [("agent", spec.agent.port), ("agent-check", spec.agent.check_port)]
-    taken += [("gateway", 80), ("gateway", 443)]
+    taken += [("gateway", 80), ("gateway", 443)] if spec.engines else []
     taken += [(f"engine {name}", engine.port) for name, engine in spec.engines.items()]
     for port, count in Counter(port for _, port in taken).items():
         if count > 1:

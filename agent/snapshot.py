@@ -127,7 +127,8 @@ class Snapshot(Value, frozen=True, kw_only=True):
     `gpus` is the last poll that showed any; `gpus_problem` says why there is no newer one.
     `incidents` are open, `incidents_closed` the latest closed ones, oldest first. `steps` are the
     rungs of the ladder that are due, `attempts` those that were begun within a week. `log_gaps`:
-    how often records of the kernel's log were lost, 0 while it cannot be read.
+    how often records of the kernel's log were lost, 0 while it cannot be read. `roles`: what the
+    host is beside a node with engines.
     """
 
     node: str
@@ -135,6 +136,7 @@ class Snapshot(Value, frozen=True, kw_only=True):
     reason: str
     message: str
     remediation: str
+    roles: tuple[str, ...] = ()
     engines: dict[str, EngineView]
     gpus: NvmlReading | None
     gpus_problem: str

@@ -20,7 +20,7 @@ from agent.climber import Climber
 from agent.converge import Converger, FileGates
 from agent.drift.view import LastCheck
 from agent.engine_books import EngineBooks
-from agent.engines import ENGINES
+from agent.engines import ENGINES, longest_stop
 from agent.errors import SourceError
 from agent.fleetlock import FleetLock, NoLock, Slot
 from agent.gateway_books import Books
@@ -77,7 +77,7 @@ class Wiring:
         self._gateway = GatewaySource(paths.gateway, paths.certificate, books)
         self._memory = memory = Memory(Store(paths.state / "agent" / "state.json"), self._boot)
         casebook = Casebook(spec, memory, self._audit)
-        longest = max(ENGINES[e.kind].stop_deadline(e) for e in spec.engines.values())
+        longest = longest_stop(spec.engines)
         climber = Climber(UnitRungs(self._units), _slot(spec, http), Hold(self._nvml, self._events))
         remedies = Remedies(spec, memory, casebook, climber, self._audit, paths.inhibit)
         sources, outs = Sources(self._edges(paths, http)), Outs(paths.outs)
@@ -211,4 +211,5 @@ def _digest(spec: HostSpec) -> str:
 
 
 def _disks(spec: HostSpec, paths: Paths) -> tuple[str, ...]:
-    return (str(paths.state), spec.model.root, "/var/lib/docker")
+    engines = (spec.model.root, "/var/lib/docker") if spec.engines else ()
+    return (str(paths.state), *engines)

@@ -17,13 +17,12 @@ def faults(spec: HostSpec) -> list[str]:
         for name, engine in spec.engines.items()
         for fault in ENGINES[engine.kind].faults(engine)
     ]
-    gateway = spec.gateway
-    found += tls_files.faults(gateway, _file)
-    keys_file = _file("gateway_keys_file", gateway.keys_file)
-    found += keys_file or _keys(gateway.keys_file)
+    if spec.engines:
+        found += tls_files.faults(spec.gateway, _file)
+        found += _file("gateway_keys_file", spec.gateway.keys_file) or _keys(spec.gateway.keys_file)
     if spec.agent.webhook_secret_file is not None:
         found += _file("agent_webhook_secret_file", spec.agent.webhook_secret_file)
-    if spec.model.token_file is not None and given.release() is None:
+    if spec.engines and spec.model.token_file is not None and given.release() is None:
         found += _file("model_token_file", spec.model.token_file)
     if spec.driver.gpu_count and not spec.driver.repository_key_fingerprints:
         found.append(

@@ -61,8 +61,10 @@ def openings(spec: HostSpec, ssh_ports: Iterable[int]) -> list[Opening]:
     ssh = tuple(sorted(ssh_ports)) or (SSH,)
     found = [
         Opening(what="SSH", protocol="tcp", ports=ssh, sources=firewall.ssh_from),
-        Opening(what="the gateway", protocol="tcp", ports=GATEWAY, sources=ANYWHERE),
     ]
+    if spec.engines:
+        gateway = Opening(what="the gateway", protocol="tcp", ports=GATEWAY, sources=ANYWHERE)
+        found.append(gateway)
     if firewall.read_from:
         ports = (agent.port, agent.check_port)
         sources = firewall.read_from

@@ -30,7 +30,8 @@ def problems(spec: HostSpec, found: Bare) -> Iterator[str]:
     if not found.curl:
         yield "has no curl; install it first: apt-get install curl ca-certificates"
     yield from _gpus(spec, found)
-    yield from docker_fitness.problems(spec, found)
+    if spec.engines:
+        yield from docker_fitness.problems(spec, found)
     yield from _disk(spec, found)
     yield from _ports(spec, found)
     yield from firewall.problems(spec, found)
@@ -55,6 +56,8 @@ def _gpus(spec: HostSpec, found: Bare) -> Iterator[str]:
 
 
 def _disk(spec: HostSpec, found: Bare) -> Iterator[str]:
+    if not spec.engines:
+        return
     floors = [("runtime_disk_floor_gib", spec.runtime.disk_floor_gib, docker_fitness.root(spec))]
     if len(found.weights) < len({(e.model, e.revision) for e in spec.engines.values()}):
         floors.append(("model_disk_floor_gib", spec.model.disk_floor_gib, spec.model.root))
@@ -68,9 +71,9 @@ def _disk(spec: HostSpec, found: Bare) -> Iterator[str]:
 
 
 def _ports(spec: HostSpec, found: Bare) -> Iterator[str]:
+    gateway = ("the gateway", "nginx.service", found.known)
     wanted: dict[int, tuple[str, str, bool]] = {
-        80: ("the gateway", "nginx.service", found.known),
-        443: ("the gateway", "nginx.service", found.known),
+        **(dict.fromkeys((80, 443), gateway) if spec.engines else {}),
         spec.agent.port: ("the agent (agent_port)", "stoker-agent.service", True),
         spec.agent.check_port: ("the agent (agent_check_port)", "stoker-agent.service", True),
     }

@@ -43,11 +43,11 @@ def load(path: Path) -> Inventory:
 
 def line(spec: HostSpec) -> str:
     """Say in one line what a host is going to be."""
-    engines = ", ".join(
+    engines = [
         f"{name}: {engine.kind} serves {engine.name_served} on {engine.gpus} GPU(s)"
         for name, engine in spec.engines.items()
-    )
-    return f"{spec.name}: ok ({engines})"
+    ]
+    return f"{spec.name}: ok ({', '.join([*spec.roles, *engines])})"
 
 
 def main(arguments: list[str]) -> int:
@@ -65,7 +65,7 @@ def main(arguments: list[str]) -> int:
     if not faults:
         for spec in made.values():
             print(line(spec))
-            for warning in tls_files.warnings(spec.gateway):
+            for warning in tls_files.warnings(spec.gateway) if spec.engines else ():
                 print(f"{spec.name}: warning: {warning}", file=sys.stderr)
     return 1 if faults else 0
 

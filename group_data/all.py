@@ -11,6 +11,9 @@ _sudo = True  # the SSH user is not root
 _timeout = 900  # seconds for one command; without it a frozen host hangs the run for ever
 
 # -- base: kernel settings and the journal ----------------------------------------------------------
+# IP address or name at which the other hosts of the inventory reach this one. None: ssh_hostname, or
+# else its name in the inventory. A balancer needs an IP address here: firewalls let it in by that.
+base_address = None
 base_sysctl = {}  # laid over ours; a value of None leaves that one as the host has it
 base_journal_gib = 4  # the most that the journal may take
 
@@ -104,6 +107,9 @@ gateway_connections_per_address = 2048  # the same for each address, whatever th
 gateway_max_body_mib = 32
 gateway_read_timeout = 600.0  # seconds between two pieces of an answer
 gateway_retry_after = 15  # seconds, in every 429 and 503
+# Addresses and networks of balancers in front of the gateway: what these say of the client's address is
+# believed. Those of the inventory are added.
+gateway_balancers = ()
 
 # -- agent: how it watches, how patient it is, what it may do ------------------------------------
 agent_listen = "127.0.0.1"  # address for reads (status, metrics); requests only by the unix socket
@@ -159,6 +165,17 @@ drift_window = None  # None: never; it is reported
 drift_corrections_per_day = (
     3  # of the same thing; beyond it somebody else is at it, and it is reported
 )
+
+# -- balancer: HAProxy in front of all hosts with engines (docs/balancer.md) ---------------------------
+# Hosts of the group `balancers` have it, by group_data/balancers.py.
+balancer_enabled = False
+balancer_peers = None  # None: the hosts of the inventory with engines
+balancer_metrics_port = 8405  # for Prometheus
+
+# -- monitoring: what watches all hosts ----------------------------------------------------------------
+# Hosts of the group `monitoring` have it, by group_data/monitoring.py.
+monitoring_enabled = False
+monitoring_peers = None  # None: all hosts of the inventory
 
 # -- engine: defaults of every engine ------------------------------------------------------------
 # One engine called `main` gets these. Several: name them and give what differs, such as

@@ -23,16 +23,18 @@ class Certificate:
 
     name = "certificate"
 
-    async def read(self, sources: Sources) -> tuple[Validity, float]:
-        """Take the validity, and when it was looked at."""
+    async def read(self, sources: Sources) -> tuple[Validity | str, float]:
+        """Take the validity, or why there is none, and when it was looked at."""
         found: GatewayReading = sources.gateway.require()
-        if found.certificate is None:
-            raise SourceError(found.problem)
-        return found.certificate, sources.gateway.at
+        return found.certificate or found.problem, sources.gateway.at
 
-    def judge(self, reading: tuple[Validity, float], spec: HostSpec) -> list[CheckResult]:
-        """Say for how long it is good."""
+    def judge(self, reading: tuple[Validity | str, float], spec: HostSpec) -> list[CheckResult]:
+        """Say for how long it is good; a host without engines has no gateway."""
         validity, now = reading
+        if not spec.engines:
+            return []
+        if isinstance(validity, str):
+            raise SourceError(validity)
         left = validity.ends - now
         cure = CURES[spec.gateway.tls]
         if left <= 0:

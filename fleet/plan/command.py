@@ -94,6 +94,8 @@ def make(path: Path, limit: Sequence[str], directory: Path, *, offline: bool) ->
 
 def _warned(planned: HostPlan, spec: HostSpec) -> HostPlan:
     """Add what only this machine's files tell."""
+    if not spec.engines:
+        return planned
     said = (*planned.warnings, *tls_files.warnings(spec.gateway))
     return msgspec.structs.replace(planned, warnings=said)
 
