@@ -12,7 +12,8 @@ from aiohttp import web
 from .errors import HubError
 from .faults import SILENT, STATUS, Fault, Faults
 
-_ENTRY = web.RequestKey("entry", dict[str, Any])
+# A plain key: Debian's aiohttp knows no RequestKey.
+_ENTRY = "stoker-log-entry"
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
