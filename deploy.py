@@ -19,6 +19,7 @@ from fleet.stages import (
     firewall,
     gateway,
     model,
+    monitoring,
     preflight,
     release,
     runtime,
@@ -52,5 +53,7 @@ for batch in host.loop(batching.of(host)):
         agent.apply(spec)
         if spec.engines:
             engine.apply(spec, batch.when)
+        if spec.monitoring.enabled:
+            monitoring.apply(spec)
         drift.apply(spec, found)
         release.apply(spec, found)

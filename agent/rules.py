@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from agent import kernel_settings, networks, served
+from agent import kernel_settings, monitoring_spec, networks, served
 from agent.errors import SpecError
 from agent.mig import layout
 from agent.xid import catalogue
@@ -32,6 +32,7 @@ def faults(spec: "HostSpec") -> list[str]:
     found.extend(_xids(spec))
     found.extend(_off(spec))
     found.extend(_webhook(spec))
+    found.extend(monitoring_spec.faults(spec.monitoring))
     wanted = sum(engine.gpus for engine in spec.engines.values())
     if wanted > spec.driver.gpu_count:
         found.append(
@@ -110,6 +111,9 @@ def _webhook(spec: "HostSpec") -> Iterator[str]:
 def _ports(spec: "HostSpec") -> Iterator[str]:
     taken = [("agent", spec.agent.port), ("agent-check", spec.agent.check_port)]
     taken += [("gateway", 80), ("gateway", 443)] if spec.engines else []
+    if spec.monitoring.enabled:
+        ports = (spec.monitoring.port, spec.monitoring.alertmanager_port)
+        taken += list(zip(("Prometheus", "Alertmanager"), ports, strict=True))
     taken += [(f"engine {name}", engine.port) for name, engine in spec.engines.items()]
     for port, count in Counter(port for _, port in taken).items():
         if count > 1:

@@ -22,6 +22,13 @@ def faults(spec: HostSpec) -> list[str]:
         found += _file("gateway_keys_file", spec.gateway.keys_file) or _keys(spec.gateway.keys_file)
     if spec.agent.webhook_secret_file is not None:
         found += _file("agent_webhook_secret_file", spec.agent.webhook_secret_file)
+    monitoring = spec.monitoring
+    for path in monitoring.rules_files:
+        found += _file("monitoring_rules_files", path, secret=False)
+    if monitoring.webhook_token_file is not None:
+        found += _file("monitoring_webhook_token_file", monitoring.webhook_token_file)
+    if monitoring.alertmanager_file is not None:
+        found += _file("monitoring_alertmanager_file", monitoring.alertmanager_file)
     if spec.engines and spec.model.token_file is not None and given.release() is None:
         found += _file("model_token_file", spec.model.token_file)
     if spec.driver.gpu_count and not spec.driver.repository_key_fingerprints:

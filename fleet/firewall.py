@@ -69,6 +69,10 @@ def openings(spec: HostSpec, ssh_ports: Iterable[int]) -> list[Opening]:
         ports = (agent.port, agent.check_port)
         sources = firewall.read_from
         found.append(Opening(what="the agent", protocol="tcp", ports=ports, sources=sources))
+    if spec.monitoring.enabled and spec.monitoring.read_from:
+        ports = (spec.monitoring.port, spec.monitoring.alertmanager_port)
+        sources = spec.monitoring.read_from
+        found.append(Opening(what="the monitoring", protocol="tcp", ports=ports, sources=sources))
     return [*found, *_allowed(spec)]
 
 

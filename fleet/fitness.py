@@ -77,6 +77,12 @@ def _ports(spec: HostSpec, found: Bare) -> Iterator[str]:
         spec.agent.port: ("the agent (agent_port)", "stoker-agent.service", True),
         spec.agent.check_port: ("the agent (agent_check_port)", "stoker-agent.service", True),
     }
+    watch = spec.monitoring
+    if watch.enabled:
+        wanted[watch.port] = ("Prometheus (monitoring_port)", "prometheus.service", True)
+        unit = "prometheus-alertmanager.service"
+        key = "Alertmanager (monitoring_alertmanager_port)"
+        wanted[watch.alertmanager_port] = (key, unit, True)
     for name, engine in spec.engines.items():
         wanted[engine.port] = (f"engine {name}", "docker.service", name in found.engines)
     for listener in dict.fromkeys(found.listeners):  # once, also when it has IPv4 and IPv6

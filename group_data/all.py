@@ -176,6 +176,23 @@ balancer_metrics_port = 8405  # for Prometheus
 # Hosts of the group `monitoring` have it, by group_data/monitoring.py.
 monitoring_enabled = False
 monitoring_peers = None  # None: all hosts of the inventory
+# Address of Prometheus' and Alertmanager's pages, which ask nobody for a password (docs/monitoring.md).
+monitoring_listen = "127.0.0.1"
+monitoring_port = 9090
+monitoring_alertmanager_port = 9093
+monitoring_read_from = ()  # addresses and networks that may reach these pages, if monitoring_listen lets them
+monitoring_interval = 15  # seconds between two looks at a host
+monitoring_retention_days = 30
+monitoring_retention_gib = 10  # the oldest goes first
+monitoring_rules_files = ()  # files on this machine with rules of your own, beside ours
+monitoring_runbooks = "docs/runbooks"  # where alerts say that the runbooks are: an address of yours
+monitoring_webhook_url = None  # gets the alerts, as Alertmanager posts them
+monitoring_webhook_token_file = None  # file on this machine with a bearer token for it
+# File on this machine: a configuration of Alertmanager that takes the place of ours. Others must not be
+# able to read it.
+monitoring_alertmanager_file = None
+# "/etc/grafana/provisioning" where a Grafana is on that host: it gets our boards, and Prometheus.
+monitoring_grafana_dir = None
 
 # -- engine: defaults of every engine ------------------------------------------------------------
 # One engine called `main` gets these. Several: name them and give what differs, such as

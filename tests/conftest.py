@@ -25,6 +25,8 @@ SLOW = (
     "tests/fleet/commands/test_local",
     "tests/fleet/driver/test_look",
     "tests/fleet/doctor/test_command",
+    "tests/fleet/monitoring/test_prometheus",
+    "tests/fleet/monitoring/test_rules",
     "tests/fleet/plan/test_command",
     "tests/fleet/test_models_lock",
     "tests/fleet/test_rehearsal",

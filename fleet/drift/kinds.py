@@ -19,6 +19,7 @@ STAGES = {
     "gateway": Kind.SAFE,
     "agent": Kind.SAFE,
     "engine": Kind.DISRUPTIVE,
+    "monitoring": Kind.SAFE,
     "drift": Kind.SAFE,
     "release": Kind.SAFE,
     "rollout": Kind.SAFE,

@@ -10,6 +10,7 @@ from fleet.stages import (
     firewall,
     gateway,
     model,
+    monitoring,
     preflight,
     release,
     runtime,
@@ -29,6 +30,7 @@ DISRUPTIONS: dict[str, Disruption] = {
         takeover,
         agent,
         engine,
+        monitoring,
         drift,
         release,
     )

@@ -38,7 +38,7 @@ def name(path: str) -> str:
 
 def paths(spec: HostSpec) -> tuple[str, ...]:
     """Return the files that a release needs. The Hub's token is none: the weights are there."""
-    wanted = [*_of_engines(spec), spec.agent.webhook_secret_file]
+    wanted = [*_of_engines(spec), spec.agent.webhook_secret_file, *spec.monitoring.files()]
     return tuple(path for path in wanted if path and Path(place(path)).exists())
 
 
