@@ -12,6 +12,7 @@ from fleet import batching, specs
 from fleet.operations.turn import turn
 from fleet.stages import (
     agent,
+    balancer,
     base,
     drift,
     driver,
@@ -52,5 +53,7 @@ for batch in host.loop(batching.of(host)):
         agent.apply(spec)
         if spec.engines:
             engine.apply(spec, batch.when)
+        if spec.balancer.enabled:
+            balancer.apply(spec)
         drift.apply(spec, found)
         release.apply(spec, found)

@@ -9,7 +9,9 @@ from agent.snapshot import EngineView, Snapshot
 MODEL = "model="
 
 
-def told(snapshot: Snapshot | None, asked: str | None, most: Mapping[str, int] | None = None) -> str:
+def told(
+    snapshot: Snapshot | None, asked: str | None, most: Mapping[str, int] | None = None
+) -> str:
     """Return the agent-check line; the node is as good as the worst of its engines.
 
     A model (`model=NAME`) is served as long as one of its engines does; `most` = how many requests

@@ -11,7 +11,8 @@ Header = Annotated[
     str, Meta(pattern=r"^[A-Za-z][A-Za-z0-9-]*\Z", description="the name of an HTTP header")
 ]
 Interface = Annotated[
-    str, Meta(pattern=r"^[A-Za-z0-9_.@-]{1,15}\Z", description="a network interface, such as 'eth0'")
+    str,
+    Meta(pattern=r"^[A-Za-z0-9_.@-]{1,15}\Z", description="a network interface, such as 'eth0'"),
 ]
 
 

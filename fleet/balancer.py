@@ -6,6 +6,7 @@ from agent.spec import HostSpec
 from fleet import gateway_routes as routes
 from fleet.balancer_backends import Backend, backends, everybody
 from fleet.facts.haproxy import Haproxy
+from fleet.gateway import BALANCER
 from fleet.gateway_errors import OURS, WRONG
 from fleet.render import render
 
@@ -15,12 +16,11 @@ CERTIFICATE = "/etc/stoker/balancer.crt"
 KEY_LINK = f"{CERTIFICATE}.key"  # where HAProxy looks for it
 PRIVATE_KEY = "/etc/stoker/secrets/balancer.key"
 NODES_CA = "/etc/stoker/balancer-nodes-ca.crt"
-# Everything that a running HAProxy was started with, in the order in which its digest is made.
-FILES = [CONF, SCRIPT, CERTIFICATE, PRIVATE_KEY, NODES_CA]
 
-SOCKET = "/run/haproxy/stoker.sock"
-STATE = "/run/haproxy/stoker.state"
-HOST = "stoker-balancer"  # what gateways are called by a balancer, whatever clients call it
+SOCKET = "/run/stoker/haproxy.sock"
+STATE = "/run/stoker/haproxy.state"
+STAMP = "/run/stoker-haproxy.sha256"
+KEEPALIVED = "/etc/keepalived/keepalived.conf"
 MODEL_HEADER = "X-Model"
 PATHS = tuple(route.path for route in (*routes.ROUTES, routes.MODELS))
 
@@ -47,10 +47,10 @@ def haproxy_cfg(spec: HostSpec, haproxy: Haproxy) -> str:
         script=SCRIPT,
         socket=SOCKET,
         state=STATE,
-        host=HOST,
+        host=BALANCER,
         model_header=MODEL_HEADER,
         paths=PATHS,
-        redirects=balancer.port == 443 and not spec.engines,
+        redirects=redirects(spec),
         any_name="_" in names,
         names=[name for name in names if "*" not in name],
         endings=[name.removeprefix("*") for name in names if name.startswith("*")],
@@ -68,6 +68,11 @@ def haproxy_cfg(spec: HostSpec, haproxy: Haproxy) -> str:
     )
 
 
+def redirects(spec: HostSpec) -> bool:
+    """Say whether it leads from port 80 to the port that clients expect."""
+    return spec.balancer.port == 443 and not spec.engines
+
+
 def script(spec: HostSpec) -> str:
     """Render the script that lifts the last word of an agent that is gone."""
     return render("balancer.lua", silence=spec.balancer.agent_silence)
@@ -77,6 +82,40 @@ def nodes_ca(spec: HostSpec) -> bool:
     """Say whether the balancer gets certificates of its own to check gateways by."""
     peers = spec.balancer.peers or ()
     return spec.balancer.nodes_ca_file is not None or any(p.tls == "local-ca" for p in peers)
+
+
+def files(spec: HostSpec) -> list[str]:
+    """Return what a running HAProxy was started with, in the order in which its digest is made."""
+    return [CONF, SCRIPT, CERTIFICATE, PRIVATE_KEY, *([NODES_CA] if nodes_ca(spec) else [])]
+
+
+def drop_in(spec: HostSpec) -> str:
+    """Render how systemd starts and reloads HAProxy."""
+    return render(
+        "haproxy.service.d",
+        conf=CONF,
+        socket=SOCKET,
+        state=STATE,
+        stamp=STAMP,
+        files=" ".join(files(spec)),
+        descriptors=2 * spec.balancer.connections + 4096,
+    )
+
+
+def keepalived_conf(spec: HostSpec, interface: str) -> str:
+    """Render how the shared address goes from one balancer to another."""
+    return render(
+        "keepalived.conf",
+        spec=spec,
+        own=spec.balancer,
+        interface=spec.balancer.vip_interface or interface,
+        source=own_address(spec),
+    )
+
+
+def own_address(spec: HostSpec) -> str:
+    """Return the address by which the partners of a balancer know it; empty = not known."""
+    return spec.base.address or ""
 
 
 def _seconds(value: float) -> str:

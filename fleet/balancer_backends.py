@@ -53,9 +53,9 @@ def backends(peers: Iterable[Peer], own: str, nodes_ca: str, *, given: bool) -> 
     models: dict[tuple[Member, ...], list[str]] = {}
     for model, some in members.items():
         models.setdefault(tuple(some), []).append(model)
-    made = []
-    for number, (some, names) in enumerate(models.items()):
-        pairs = [(known[peer], pool) for peer, pool in some]
+    made: list[Backend] = []
+    for number, (among, names) in enumerate(models.items()):
+        pairs = [(known[peer], pool) for peer, pool in among]
         numbers = _numbers([peer.name for peer, _ in pairs])
         servers = tuple(
             _server(peer, peer.pools[pool], numbers[peer.name], own, nodes_ca, given=given)

@@ -1,4 +1,4 @@
-"""Which HAProxy is installed, and whether the kernel knows IPv6."""
+"""Which HAProxy is installed, and what of the network its configuration depends on."""
 
 import re
 
@@ -8,10 +8,11 @@ from typing_extensions import override
 
 
 class Haproxy(Struct, frozen=True):
-    """`version` is empty where HAProxy is not installed."""
+    """`version` is empty where HAProxy is not installed; `interface` is of the default route."""
 
     version: tuple[int, ...] = ()
     ipv6: bool = True
+    interface: str = "eth0"
 
 
 class InstalledHaproxy(FactBase[Haproxy]):
@@ -26,11 +27,13 @@ class InstalledHaproxy(FactBase[Haproxy]):
     def command(self) -> str:
         return (
             "/usr/sbin/haproxy -v 2>/dev/null | head -n 1; "
-            "[ -e /proc/net/if_inet6 ] && echo ipv6; true"
+            "[ -e /proc/net/if_inet6 ] && echo ipv6; "
+            "ip -o route show default | sed -n '1s/.* dev \\([^ ]*\\).*/interface=\\1/p'; true"
         )
 
     @override
     def process(self, output: list[str]) -> Haproxy:
         found = re.search(r"version (\d+)\.(\d+)", " ".join(output))
         version = (int(found[1]), int(found[2])) if found else ()
-        return Haproxy(version, "ipv6" in output)
+        named = [line.removeprefix("interface=") for line in output if "interface=" in line]
+        return Haproxy(version, "ipv6" in output, named[0] if named else "eth0")

@@ -189,7 +189,8 @@ class Site:
             "engines": {}, "driver_gpu_count": 0, "balancer_enabled": True,
             "balancer_port": self.front, "balancer_metrics_port": self.metrics,
             "balancer_server_name": NAME, "balancer_nodes_ca_file": "given",
-            "balancer_check_seconds": 0.3, "balancer_connections": 2000, "balancer_peers": tuple(n.peer for n in nodes),
+            "balancer_check_seconds": 0.3, "balancer_connections": 2000,
+            "balancer_peers": tuple(n.peer for n in nodes),
             **settings,
         }  # fmt: skip
         self.spec = HostSpec.from_data("lb-1", data)
