@@ -12,6 +12,7 @@ from fleet import batching, specs
 from fleet.operations.turn import turn
 from fleet.stages import (
     agent,
+    balancer,
     base,
     drift,
     driver,
@@ -53,6 +54,8 @@ for batch in host.loop(batching.of(host)):
         agent.apply(spec)
         if spec.engines:
             engine.apply(spec, batch.when)
+        if spec.balancer.enabled:
+            balancer.apply(spec)
         if spec.monitoring.enabled:
             monitoring.apply(spec)
         drift.apply(spec, found)

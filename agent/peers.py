@@ -45,3 +45,11 @@ class Peer(Section, frozen=True, kw_only=True):
     roles: tuple[str, ...] = ()
     metrics_port: Port | None = None
     engines: dict[str, PeerEngine] = field(default_factory=dict)
+
+    @property
+    def pools(self) -> dict[str, tuple[PeerEngine, ...]]:
+        """Its engines by what they serve, under the name that its gateway has for that."""
+        found: dict[str, tuple[str, list[PeerEngine]]] = {}
+        for name, engine in self.engines.items():
+            found.setdefault(engine.name_served, (name, []))[1].append(engine)
+        return {name: tuple(engines) for name, engines in found.values()}

@@ -32,6 +32,7 @@ def faults(spec: "HostSpec") -> list[str]:
     found.extend(_xids(spec))
     found.extend(_off(spec))
     found.extend(_webhook(spec))
+    found.extend(_balancer(spec))
     found.extend(monitoring_spec.faults(spec.monitoring))
     wanted = sum(engine.gpus for engine in spec.engines.values())
     if wanted > spec.driver.gpu_count:
@@ -108,9 +109,23 @@ def _webhook(spec: "HostSpec") -> Iterator[str]:
         yield "agent_webhook_url and agent_webhook_secret_file: set both, or neither"
 
 
+def _balancer(spec: "HostSpec") -> Iterator[str]:
+    vip = spec.balancer.vip
+    if vip is not None and not spec.balancer.enabled:
+        yield f"balancer_vip = {vip!r}: this host is no balancer; set balancer_enabled too"
+    if spec.balancer.enabled and spec.balancer.read_timeout <= spec.balancer.queue_seconds:
+        yield (
+            f"balancer_queue_seconds = {spec.balancer.queue_seconds:g}: must be less than "
+            f"balancer_read_timeout = {spec.balancer.read_timeout:g}"
+        )
+
+
 def _ports(spec: "HostSpec") -> Iterator[str]:
     taken = [("agent", spec.agent.port), ("agent-check", spec.agent.check_port)]
     taken += [("gateway", 80), ("gateway", 443)] if spec.engines else []
+    if spec.balancer.enabled:
+        taken += [("balancer", spec.balancer.port)]
+        taken += [("balancer's metrics", spec.balancer.metrics_port)]
     if spec.monitoring.enabled:
         ports = (spec.monitoring.port, spec.monitoring.alertmanager_port)
         taken += list(zip(("Prometheus", "Alertmanager"), ports, strict=True))

@@ -74,7 +74,7 @@ class Wiring:
         books = Books(self.reads.counters.registry, tuple(spec.engines))
         self._engine_books = EngineBooks({n: ENGINES[e.kind] for n, e in spec.engines.items()})
         self.reads.counters.registry.register(self._engine_books)
-        self._gateway = GatewaySource(paths.gateway, paths.certificate, books)
+        self._gateway = GatewaySource(paths.gateway, _certificate(spec, paths), books)
         self._memory = memory = Memory(Store(paths.state / "agent" / "state.json"), self._boot)
         casebook = Casebook(spec, memory, self._audit)
         longest = longest_stop(spec.engines)
@@ -204,6 +204,11 @@ def _webhook(spec: HostSpec, paths: Paths, http: aiohttp.ClientSession) -> Webho
     secret = Path(os.environ["CREDENTIALS_DIRECTORY"], "webhook").read_bytes().strip()
     spool = paths.state / "agent" / "webhook.json"
     return Webhook(spec.agent.webhook_url, secret, http, spec.name, spool)
+
+
+def _certificate(spec: HostSpec, paths: Paths) -> Path:
+    """Return the one that clients see: a host without engines has no gateway."""
+    return paths.certificate if spec.engines else paths.balancer_certificate
 
 
 def _digest(spec: HostSpec) -> str:

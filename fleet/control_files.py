@@ -6,7 +6,7 @@ from pathlib import Path
 
 from agent.engines import ENGINES
 from agent.spec import HostSpec
-from fleet import keys, tls_files
+from fleet import balancer_files, keys, tls_files
 from fleet.release import given
 
 
@@ -20,6 +20,8 @@ def faults(spec: HostSpec) -> list[str]:
     if spec.engines:
         found += tls_files.faults(spec.gateway, _file)
         found += _file("gateway_keys_file", spec.gateway.keys_file) or _keys(spec.gateway.keys_file)
+    if spec.balancer.enabled:
+        found += balancer_files.faults(spec, _file)
     if spec.agent.webhook_secret_file is not None:
         found += _file("agent_webhook_secret_file", spec.agent.webhook_secret_file)
     monitoring = spec.monitoring
@@ -37,6 +39,12 @@ def faults(spec: HostSpec) -> list[str]:
             "the key of driver_repository is NVIDIA's"
         )
     return found
+
+
+def warnings(spec: HostSpec) -> list[str]:
+    """Return a sentence for each certificate among them that expires soon."""
+    found = tls_files.warnings(spec.gateway) if spec.engines else []
+    return found + (balancer_files.warnings(spec) if spec.balancer.enabled else [])
 
 
 def token(spec: HostSpec) -> str:

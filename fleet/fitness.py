@@ -8,7 +8,7 @@ from agent.planner.card import CARDS, Card, reported
 from agent.planner.checkpoint import Checkpoint
 from agent.planner.units import MIB
 from agent.spec import HostSpec
-from fleet import docker_fitness, firewall, takeover
+from fleet import balancer, docker_fitness, firewall, takeover
 from fleet.distributions import DISTRIBUTIONS
 from fleet.driver import pci, verdict
 from fleet.facts.bare import Bare, Listener
@@ -72,11 +72,15 @@ def _disk(spec: HostSpec, found: Bare) -> Iterator[str]:
 
 def _ports(spec: HostSpec, found: Bare) -> Iterator[str]:
     gateway = ("the gateway", "nginx.service", found.known)
-    wanted: dict[int, tuple[str, str, bool]] = {
+    wanted = {
         **(dict.fromkeys((80, 443), gateway) if spec.engines else {}),
         spec.agent.port: ("the agent (agent_port)", "stoker-agent.service", True),
         spec.agent.check_port: ("the agent (agent_check_port)", "stoker-agent.service", True),
     }
+    if spec.balancer.enabled:
+        ours = ("the balancer", "haproxy.service", found.known)
+        front = (80, spec.balancer.port) if balancer.redirects(spec) else (spec.balancer.port,)
+        wanted |= dict.fromkeys((*front, spec.balancer.metrics_port), ours)
     watch = spec.monitoring
     if watch.enabled:
         wanted[watch.port] = ("Prometheus (monitoring_port)", "prometheus.service", True)
@@ -90,8 +94,8 @@ def _ports(spec: HostSpec, found: Bare) -> Iterator[str]:
         if of_docker and listener.port in takeover.ports(found):
             continue  # a container's: `takeover` says whether it may be
         if listener.port in wanted:
-            user, unit, ours = wanted[listener.port]
-            if not (ours and listener.unit == unit):
+            user, unit, known = wanted[listener.port]
+            if not (known and listener.unit == unit):
                 yield f"port {listener.port}, wanted by {user}, is taken by {_who(listener)}"
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from msgspec.structs import replace
 
+from agent.balancer_spec import BalancerSpec
 from agent.peers import Peer, PeerEngine
 from agent.spec import EngineSpec, HostSpec
 from fleet import certificates
@@ -40,12 +41,29 @@ def faults(specs: Specs, addresses: Mapping[str, str]) -> Iterator[str]:
                 f"{name}: agent_listen = {spec.agent.listen!r}: {readers[0]} asks the agents of "
                 'other hosts; set it to "0.0.0.0", or to an address of the host'
             )
+        if spec.balancer.enabled:
+            yield from (f"{name}: {fault}" for fault in _of_certificates(specs, spec))
         where = addresses[name]
         walls = [other for other, its in specs.items() if other != name and its.firewall.enabled]
         if spec.roles and walls and not certificates.address(where):
             yield (
                 f"{name}: base_address: is missing, and {where!r} is a name; the firewall of "
                 f"{walls[0]} and others lets this host in by its IP address"
+            )
+
+
+def _of_certificates(specs: Specs, balancer: HostSpec) -> Iterator[str]:
+    """Yield what keeps a balancer from knowing whom it talks to."""
+    if balancer.balancer.peers is not None:
+        return
+    serving = [spec for spec in specs.values() if spec.engines]
+    if not serving:
+        yield "balancer_enabled: no host of the inventory has an engine, and balancer_peers is None"
+    for spec in serving:
+        if not _peer(spec, "").server_name:
+            yield (
+                f"balancer_enabled: the certificate of {spec.name} is checked by a name, and "
+                f"gateway_server_name = {spec.gateway.server_name!r} there tells none; give one"
             )
 
 
@@ -60,23 +78,35 @@ def _reads(reader: HostSpec, its_name: str, spec: HostSpec, name: str) -> bool:
 
 def _told(spec: HostSpec, peers: tuple[Peer, ...]) -> HostSpec:
     balancer, monitoring = spec.balancer, spec.monitoring
-    if balancer.enabled and balancer.peers is None:
-        serving = tuple(peer for peer in peers if peer.engines)
-        balancer = replace(balancer, peers=serving)
+    if balancer.enabled:
+        balancer = _of_balancer(balancer, spec.name, peers)
     if monitoring.enabled and monitoring.peers is None:
         monitoring = replace(monitoring, peers=peers)
     others = [peer for peer in peers if peer.name != spec.name]
-    balancers = [peer for peer in others if spec.engines and "balancer" in peer.roles]
+    balancers = [peer for peer in peers if spec.engines and "balancer" in peer.roles]
+    readers = [peer for peer in balancers if peer in others]
     watchers = [peer for peer in others if "monitoring" in peer.roles]
     return replace(
         spec,
         balancer=balancer,
         monitoring=monitoring,
         firewall=replace(
-            spec.firewall, read_from=_with(spec.firewall.read_from, [*balancers, *watchers])
+            spec.firewall, read_from=_with(spec.firewall.read_from, [*readers, *watchers])
         ),
         gateway=replace(spec.gateway, balancers=_with(spec.gateway.balancers, balancers)),
     )
+
+
+def _of_balancer(spec: BalancerSpec, name: str, peers: tuple[Peer, ...]) -> BalancerSpec:
+    """Fill in what was not given: whom it sends to, and who shares its address with it."""
+    balancers = [peer for peer in peers if "balancer" in peer.roles]
+    if spec.peers is None:
+        spec = replace(spec, peers=tuple(peer for peer in peers if peer.engines))
+    if spec.partners is None and spec.vip is not None:
+        spec = replace(spec, partners=_with((), [one for one in balancers if one.name != name]))
+    if spec.vip_rank is None and spec.vip is not None:
+        spec = replace(spec, vip_rank=[peer.name for peer in balancers].index(name))
+    return spec
 
 
 def _with(networks: tuple[str, ...], peers: list[Peer]) -> tuple[str, ...]:
@@ -85,11 +115,13 @@ def _with(networks: tuple[str, ...], peers: list[Peer]) -> tuple[str, ...]:
 
 
 def _peer(spec: HostSpec, where: str) -> Peer:
-    names = certificates.names(spec.gateway.server_name)
+    names = [*certificates.names(spec.gateway.server_name)]
+    names += [spec.name] if spec.gateway.tls == "local-ca" else []
+    named = (one for one in names if "*" not in one and not certificates.address(one))
     return Peer(
         name=spec.name,
         address=where,
-        server_name=next((name for name in names if "*" not in name), ""),
+        server_name=next(named, ""),
         tls=spec.gateway.tls,
         read_port=spec.agent.port,
         check_port=spec.agent.check_port,

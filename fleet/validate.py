@@ -14,7 +14,7 @@ from pyinfra.api.state import State
 from pyinfra.context import ctx_config, ctx_state
 
 from agent.spec import HostSpec
-from fleet import specs, tls_files
+from fleet import control_files, specs
 
 
 def load(path: Path) -> Inventory:
@@ -65,7 +65,7 @@ def main(arguments: list[str]) -> int:
     if not faults:
         for spec in made.values():
             print(line(spec))
-            for warning in tls_files.warnings(spec.gateway) if spec.engines else ():
+            for warning in control_files.warnings(spec):
                 print(f"{spec.name}: warning: {warning}", file=sys.stderr)
     return 1 if faults else 0
 

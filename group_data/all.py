@@ -170,7 +170,38 @@ drift_corrections_per_day = (
 # Hosts of the group `balancers` have it, by group_data/balancers.py.
 balancer_enabled = False
 balancer_peers = None  # None: the hosts of the inventory with engines
-balancer_metrics_port = 8405  # for Prometheus
+balancer_server_name = "_"  # as gateway_server_name; "_": any
+balancer_port = 443  # where the host has engines too, its gateway has 443
+balancer_tls = "files"  # or "local-ca", by the authority in gateway_local_ca_dir
+balancer_tls_cert_file = ""
+balancer_tls_key_file = ""
+# File on this machine with the certificates of those who signed the gateways' ones. None: the local
+# authority for hosts with gateway_tls = "local-ca", the distribution's list for the others.
+balancer_nodes_ca_file = None
+balancer_check_seconds = 1.0  # between two looks at a gateway's gates
+balancer_agent_seconds = 0.25  # between two questions to a node's agent
+# How long an agent may say nothing until its last word that its node is out counts no more, if the
+# node's gate is open.
+balancer_agent_silence = 30.0
+# Where hosts serve different models: look for "model" in the body too, not only in the path and in the
+# header X-Model.
+balancer_read_body = True
+balancer_body_kib = 128  # that are looked through, and kept in memory meanwhile
+# A header by whose value requests stay at one host, for its prefix cache: "X-Session-Id", or
+# "Authorization" for each API key. None: where least is under way.
+balancer_affinity = None
+balancer_affinity_percent = 150  # of the average load that a host gets at most by it; then the next
+balancer_queue_seconds = 30.0  # that a request waits while all hosts are full
+balancer_retry_after = 15  # seconds, in every 503 of the balancer's own
+balancer_read_timeout = 660.0  # seconds between two pieces of an answer; more than the gateways'
+balancer_connections = 20000  # of clients, at once
+balancer_metrics_port = 8405  # for Prometheus; for firewall_read_from alone
+# An address that balancers of one network share, such as "10.0.0.100/24": one of them has it (keepalived).
+balancer_vip = None
+balancer_vip_interface = None  # that gets it; None: the one of the default route
+balancer_vip_id = 51  # of this pair in its network, 1 to 255
+balancer_vip_rank = None  # the lowest has it first; None: by their order in the inventory
+balancer_partners = None  # addresses of the others; None: the balancers of the inventory
 
 # -- monitoring: what watches all hosts ----------------------------------------------------------------
 # Hosts of the group `monitoring` have it, by group_data/monitoring.py.

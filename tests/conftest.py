@@ -23,6 +23,7 @@ SLOW = (
     "tests/agent/test_units",
     "tests/agent/test_weights_hub",
     "tests/fleet/commands/test_local",
+    "tests/fleet/test_balancer_haproxy",
     "tests/fleet/driver/test_look",
     "tests/fleet/doctor/test_command",
     "tests/fleet/monitoring/test_prometheus",

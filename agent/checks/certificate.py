@@ -29,19 +29,22 @@ class Certificate:
         return found.certificate or found.problem, sources.gateway.at
 
     def judge(self, reading: tuple[Validity | str, float], spec: HostSpec) -> list[CheckResult]:
-        """Say for how long it is good; a host without engines has no gateway."""
+        """Say for how long it is good: the gateway's, or else the balancer's."""
         validity, now = reading
-        if not spec.engines:
+        if not spec.engines and not spec.balancer.enabled:
             return []
         if isinstance(validity, str):
             raise SourceError(validity)
         left = validity.ends - now
-        cure = CURES[spec.gateway.tls]
+        whose, cure = ("gateway", CURES[spec.gateway.tls])
+        if not spec.engines:
+            whose = "balancer"
+            cure = CURES[spec.balancer.tls].replace("gateway_", "balancer_")
         if left <= 0:
-            message = f"the certificate of the gateway has expired, clients refuse it: {cure}"
+            message = f"the certificate of the {whose} has expired, clients refuse it: {cure}"
             return [warn(self.name, "node", "CertificateExpired", message)]
         if left < min(SOON, validity.lifetime * SHARE):
-            message = f"the certificate of the gateway expires in {_days(left)}: {cure}"
+            message = f"the certificate of the {whose} expires in {_days(left)}: {cure}"
             if left < URGENT:
                 message = f"urgent: {message}"
             return [warn(self.name, "node", "CertificateExpiring", message)]

@@ -19,6 +19,7 @@ STAGES = {
     "gateway": Kind.SAFE,
     "agent": Kind.SAFE,
     "engine": Kind.DISRUPTIVE,
+    "balancer": Kind.SAFE,
     "monitoring": Kind.SAFE,
     "drift": Kind.SAFE,
     "release": Kind.SAFE,

@@ -1,4 +1,4 @@
-"""How Prometheus and Alertmanager are started: a drop-in for each of the distribution's units. Pure.
+"""How Prometheus and Alertmanager are started: drop-ins for the distribution's units. Pure.
 
 Two stamps: what a program was started with (another command line needs a restart), and what it has
 read (other files need only a reload).

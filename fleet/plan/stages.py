@@ -3,6 +3,7 @@
 from fleet.disruption import Disruption
 from fleet.stages import (
     agent,
+    balancer,
     base,
     drift,
     driver,
@@ -30,6 +31,7 @@ DISRUPTIONS: dict[str, Disruption] = {
         takeover,
         agent,
         engine,
+        balancer,
         monitoring,
         drift,
         release,

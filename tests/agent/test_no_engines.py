@@ -7,15 +7,15 @@ from aiohttp.test_utils import TestClient, TestServer
 from msgspec.structs import replace
 
 from agent import api, asking, balancer
+from agent.certificate import Validity
 from agent.checks.certificate import Certificate
 from agent.checks.services import Services
 from agent.ctl import _why
 from agent.doctor.examinations.dockerd import Dockerd, DockerReading
-from agent.errors import SpecError, StokerError
+from agent.errors import SourceError, SpecError, StokerError
 from agent.model import Phase, Status, Verb
 from agent.show import status
 from agent.sources import Edges
-from agent.sources.gateway import GatewayReading
 from agent.sources.host import HostReading
 from agent.spec import HostSpec, load
 from tests.agent.fakes import FakeSource
@@ -26,14 +26,13 @@ SPEC = HostSpec.from_data("lb-1", {**NONE, "balancer_enabled": True})
 
 
 class Bare(Node):
-    """One whose gateway was never there."""
+    """One without Docker."""
 
     @property
     def edges(self) -> Edges:
         return replace(
             super().edges,
             engines={},
-            gateway=FakeSource(GatewayReading(problem="no such file")),
             host=FakeSource(HostReading(units={"docker.service": ""})),
         )
 
@@ -106,7 +105,18 @@ async def test_there_is_nothing_to_drain_and_nothing_to_explain(node: Node) -> N
 
 
 async def test_neither_docker_nor_a_gateway_is_missed(node: Node) -> None:
-    assert not Certificate().judge(("no such file", 0.0), SPEC)
+    eye = HostSpec.from_data("eye-1", {**NONE, "monitoring_enabled": True})
+    assert not Certificate().judge(("no such file", 0.0), eye)
     [found] = Services().judge(HostReading(units={"docker.service": ""}), SPEC)
     assert found.status is Status.OK
     assert not list(Dockerd().judge(DockerReading(), SPEC, 0.0))
+
+
+def test_of_a_balancer_its_own_certificate_counts() -> None:
+    [found] = Certificate().judge((Validity(begins=0.0, ends=86400.0 * 90), 86400.0 * 88.5), SPEC)
+    assert found.message == (
+        "urgent: the certificate of the balancer expires in 36 hours: "
+        "put a new one into balancer_tls_cert_file and deploy"
+    )
+    with pytest.raises(SourceError, match="no such file"):
+        Certificate().judge(("no such file", 0.0), SPEC)
