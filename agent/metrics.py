@@ -55,7 +55,8 @@ def _families(snapshot: Snapshot) -> Iterator[Metric]:
     yield from metrics_gpu.families(snapshot)
     yield from _certificate(snapshot)
     yield from _drift(snapshot)
-    yield _gateway_deaf(snapshot)
+    if snapshot.engines:  # else it has no gateway
+        yield _gateway_deaf(snapshot)
     yield _conditions(snapshot)
     yield _unknown(snapshot)
     yield _incidents(snapshot)

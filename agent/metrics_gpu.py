@@ -26,9 +26,10 @@ CLOCK_REASONS = {
 
 def families(snapshot: Snapshot) -> Iterator[Metric]:
     """Return the metrics of all GPUs."""
-    blind = snapshot.gpus is None or snapshot.gpus.error is not None
+    # What was last seen is kept and shown; that there is no newer look is the point here.
+    problem = snapshot.gpus is None or snapshot.gpus.error is not None or snapshot.gpus_problem
     yield GaugeMetricFamily(
-        "stoker_gpu_blind", "1 while the driver cannot be read.", value=float(blind)
+        "stoker_gpu_blind", "1 while the driver cannot be read.", value=float(bool(problem))
     )
     # Those that have lost even their UUID would be one series.
     gpus = [one for one in (snapshot.gpus.gpus if snapshot.gpus else ()) if one.uuid]

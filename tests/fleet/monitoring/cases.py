@@ -225,13 +225,13 @@ CASES: dict[str, Case] = {
     ),
     "StokerCondition": Case(
         sick={
-            f'stoker_condition{{{NODE},check="clock",subject="node",reason="ClockNotSynced"}}': (
+            f'stoker_condition{{{NODE},check="clock",subject="node",reason="ClockUnsynchronised"}}': (
                 None,
                 1,
             )
         },
-        labels=node(check="clock", subject="node", reason="ClockNotSynced"),
-        summary="gpu-1: ClockNotSynced (node).",
+        labels=node(check="clock", subject="node", reason="ClockUnsynchronised"),
+        summary="gpu-1: ClockUnsynchronised (node).",
         quiet=8,
         after=12,
         clears=8,
@@ -264,8 +264,8 @@ CASES: dict[str, Case] = {
         },
         labels=node(check="driver_version", subject="node", reason="DriverMismatchAhead"),
         summary=(
-            "gpu-1: the driver on disk is not the one that is loaded; no new program can use "
-            "the GPUs."
+            "gpu-1: the driver on disk is not the one that is loaded; a program that starts now "
+            "gets no GPU."
         ),
         quiet=3,
         after=7,
