@@ -6,7 +6,7 @@ ConditionPathExists={{ conf }}
 [Service]
 # What this one was started with, and what it has read since; a deploy goes by that.
 ExecStartPre=+/bin/sh -c 'cat {{ flags }} | sha256sum | cut -c1-64 >{{ started }}'
-ExecStartPre=+/bin/sh -c 'cat {{ files }} | sha256sum | cut -c1-64 >{{ read }}'
+ExecStartPre=+/bin/sh -c 'xargs cat <{{ listing }} | sha256sum | cut -c1-64 >{{ read }}'
 ExecStart=
 ExecStart={{ command }}
-ExecReload=+/bin/sh -c 'cat {{ files }} | sha256sum | cut -c1-64 >{{ read }}'
+ExecReload=+/bin/sh -c 'xargs cat <{{ listing }} | sha256sum | cut -c1-64 >{{ read }}'

@@ -9,6 +9,7 @@ from msgspec import Struct
 from agent.monitoring_spec import bracketed
 from agent.spec import HostSpec
 from fleet.monitoring import alertmanager, prometheus
+from fleet.monitoring.prometheus import DIRECTORY
 from fleet.render import render
 
 
@@ -40,6 +41,11 @@ class Program(Struct, frozen=True, kw_only=True):
         """The stamp of its files."""
         return f"/run/stoker-{self.name}.read"
 
+    @property
+    def listing(self) -> str:
+        """A file with the paths of `files`: with these in the drop-in, each would be a restart."""
+        return f"{DIRECTORY}/{self.name}.files"
+
     def text(self) -> str:
         """Return the drop-in."""
         return render(
@@ -47,7 +53,7 @@ class Program(Struct, frozen=True, kw_only=True):
             conf=self.conf,
             flags=self.drop_in,
             started=self.started,
-            files=" ".join(self.files),
+            listing=self.listing,
             read=self.read,
             command=" ".join(self.command),
         )

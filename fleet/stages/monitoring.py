@@ -41,6 +41,8 @@ def apply(spec: HostSpec) -> None:
     _prometheus(spec)
     _alertmanager(spec)
     for one in both:
+        listed = "".join(f"{path}\n" for path in one.files)
+        file(name=f"place {one.listing}", path=one.listing, content=listed)
         unit_known(name=f"read {one.unit}", units=[one.unit], drop_in=one.drop_in)
         _current(one)
     if spec.monitoring.grafana_dir:

@@ -11,8 +11,10 @@ CONF = "/etc/stoker/monitoring"
 SCRAPE = 5  # seconds, as in inventory/sandbox.py
 # Every alert as soon as its expression holds, and evaluated once a second.
 HURRY = f"""
+set -e
 sed -i 's/^\\( *\\)for: .*/\\1for: 0s/' {CONF}/rules/*.yml
-sed -i 's/_interval: .*/_interval: 1s/' {CONF}/prometheus.yml
+sed -i 's/_interval: .*/_interval: 1s/; s/_timeout: .*/_timeout: 1s/' {CONF}/prometheus.yml
+promtool check config {CONF}/prometheus.yml && amtool check-config {CONF}/alertmanager.yml
 sed -i 's/group_wait: .*/group_wait: 1s/; s/group_interval: .*/group_interval: 5s/' \\
   {CONF}/alertmanager.yml
 systemctl reload prometheus prometheus-alertmanager

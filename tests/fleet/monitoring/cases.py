@@ -225,10 +225,8 @@ CASES: dict[str, Case] = {
     ),
     "StokerCondition": Case(
         sick={
-            f'stoker_condition{{{NODE},check="clock",subject="node",reason="ClockUnsynchronised"}}': (
-                None,
-                1,
-            )
+            f'stoker_condition{{{NODE},check="clock",subject="node",'
+            'reason="ClockUnsynchronised"}': (None, 1)
         },
         labels=node(check="clock", subject="node", reason="ClockUnsynchronised"),
         summary="gpu-1: ClockUnsynchronised (node).",

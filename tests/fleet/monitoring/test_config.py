@@ -195,6 +195,7 @@ def test_a_unit_starts_only_with_our_configuration_and_leaves_stamps() -> None:
     assert f"ConditionPathExists={prometheus.CONF}" in text
     assert "ExecStart=\nExecStart=/usr/bin/prometheus --config.file=" in text
     assert text.count("stoker-prometheus.read") == 2
+    assert "rules/" not in text  # another rule file is no other command line
     for directive in ("Protect", "User=", "CapabilityBoundingSet"):
         assert directive not in text  # the distribution's hardening stays
 
