@@ -12,6 +12,7 @@ from fleet import batching, specs
 from fleet.operations.turn import turn
 from fleet.stages import (
     agent,
+    balancer,
     base,
     drift,
     driver,
@@ -19,6 +20,7 @@ from fleet.stages import (
     firewall,
     gateway,
     model,
+    monitoring,
     preflight,
     release,
     runtime,
@@ -31,22 +33,30 @@ found = preflight.apply(host)
 # Traffic notices nothing of this, so all hosts do it at once, and what takes long is done.
 base.apply(spec, found)
 firewall.apply(spec, found)
-driver.apply(spec, found)
-runtime.apply(spec, found)
+if spec.engines:
+    driver.apply(spec, found)
+    runtime.apply(spec, found)
 release.lay(spec, found)
-model.apply(spec, found)
+if spec.engines:
+    model.apply(spec, found)
 
 # From here on a host changes what it serves with: hosts of one model after each other.
 for batch in host.loop(batching.of(host)):
     turn(name=f"rollout | now {batch}", hosts=batch.hosts)
     if host.name in batch.hosts:
         agent.place(spec, found)
-        runtime.split(spec)
-        takeover.before_gateway(spec, found)
-        gateway.apply(spec)
-        takeover.apply(spec, found)
-        firewall.after_takeover(spec, found)
+        if spec.engines:
+            runtime.split(spec)
+            takeover.before_gateway(spec, found)
+            gateway.apply(spec)
+            takeover.apply(spec, found)
+            firewall.after_takeover(spec, found)
         agent.apply(spec)
-        engine.apply(spec, batch.when)
+        if spec.engines:
+            engine.apply(spec, batch.when)
+        if spec.balancer.enabled:
+            balancer.apply(spec)
+        if spec.monitoring.enabled:
+            monitoring.apply(spec)
         drift.apply(spec, found)
         release.apply(spec, found)

@@ -67,8 +67,10 @@ async def serve(spec: HostSpec, paths: Paths) -> None:
 
 @contextlib.asynccontextmanager
 async def _balancer(published: Published, spec: HostSpec) -> AsyncIterator[None]:
-    def answer(engine: str | None) -> str:
-        return balancer.told(published.latest, engine)
+    most = {name: engine.max_concurrent_requests for name, engine in spec.engines.items()}
+
+    def answer(asked: str | None) -> str:
+        return balancer.told(published.latest, asked, most)
 
     server = await agentcheck.serve(spec.agent.listen, spec.agent.check_port, answer)
     try:

@@ -19,7 +19,7 @@ from collections.abc import Callable
 
 log = logging.getLogger("stoker.agentcheck")
 
-Line = Callable[[str | None], str]  # of the engine that is asked for; None = the node
+Line = Callable[[str | None], str]  # of an engine, or `model=NAME`; None = the node
 
 CONNECTIONS = 64  # served at once; what is more is closed unanswered, which changes nothing
 LISTEN_FOR = 0.05  # seconds; HAProxy without agent-send sends nothing
@@ -28,7 +28,14 @@ _INPUT_LIMIT = 256  # bytes
 _REASON_LIMIT = 80  # characters
 
 
-def line(*, serving: bool, weight_percent: int, maintenance: bool, reason: str) -> str:
+def line(
+    *,
+    serving: bool,
+    weight_percent: int,
+    maintenance: bool,
+    reason: str,
+    maxconn: int | None = None,
+) -> str:
     """Return the whole truth about an engine or a node, as one line that HAProxy reads.
 
     - serving: new requests are welcome; the share of them follows `weight_percent`, the capacity
@@ -37,8 +44,12 @@ def line(*, serving: bool, weight_percent: int, maintenance: bool, reason: str) 
     - neither: nobody is let in, sticky sessions included (`down`); requests in flight go on,
       unless `on-marked-down shutdown-sessions` says otherwise. It also says `drain`, so that no
       word of it lets anybody in before the others are read.
+
+    `maxconn`: how many requests it takes at once; None = the balancer goes by its own settings.
     """
     weight = f"{min(max(weight_percent, 1), 100)}%"
+    if maxconn is not None:
+        weight += f" maxconn:{max(maxconn, 1)}"
     if serving and not maintenance:
         return f"up ready {weight}\n"
     words = f"up drain {weight}" if maintenance else f"down drain {weight}"
@@ -84,7 +95,10 @@ async def _converse(
 
 
 async def _asked(reader: asyncio.StreamReader) -> str | None:
-    """Return the engine's name from `NAME` or `engine=NAME`, or None if nothing comes in time."""
+    """Return the engine's name from `NAME` or `engine=NAME`, or None if nothing comes in time.
+
+    `model=NAME` stays as it is: all engines that serve it are asked for.
+    """
     got = b""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(LISTEN_FOR):

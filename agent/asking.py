@@ -30,6 +30,8 @@ def ask(
     With a slot that does not come nothing is touched: 3 as well.
     """
     known = list(agent.status().engines)
+    if not known:
+        raise StokerError("this host has no engine: there is nothing to ask for")
     names = [options.engine] if options.engine else known
     for name in names:
         if not _asked(agent, verb, name, options, pause):

@@ -125,6 +125,8 @@ def _status(agent: client.Agent, *, as_json: bool) -> int:
 def _why(agent: client.Agent, options: argparse.Namespace) -> int:
     snapshot = agent.status()
     names = [options.engine] if options.engine else list(snapshot.engines)
+    if not names:
+        raise StokerError("this host has no engine")
     if names[0] not in snapshot.engines:
         known = ", ".join(snapshot.engines)
         raise StokerError(f"no engine {names[0]!r} here; there are: {known}")

@@ -56,7 +56,7 @@ def _engines(
 ) -> dict[str, msgspec.Struct]:
     defaults = {f: data[f"engine_{f}"] for f in _fields(kind) if f"engine_{f}" in data}
     named = data.get("engines", {"main": {}})
-    if not isinstance(named, Mapping) or not named:
+    if not isinstance(named, Mapping):
         faults.append(f'engines = {named!r}: expected {{"NAME": {{"gpus": 2, …}}, …}}')
         return {}
     made: dict[str, msgspec.Struct] = {}

@@ -77,14 +77,15 @@ class Loop:
             log.info("engine=%s is not in the spec any more: it is stopped", name)
             self._audit.write("retired", engine=name)
             self._converger.retire(name)
-        names = list(self._memory.state.engines)
-        for name in names:
+        for name in (names := list(self._memory.state.engines)):
             if name == names[-1]:  # not before: what a crash cuts off is done again
                 self._memory.change(boot=self._memory.boot)
             if name not in known or saved.boot != self._memory.boot:
                 self._take(name, Booted())
             elif not desired(state := self._memory.state.engines[name]).gate_open:
                 self._converger.gate(name, state)  # it is opened by a look, not by memory
+        if not names:
+            self._memory.change(boot=self._memory.boot)
 
     def request(self, name: str, asked: Requested) -> EngineState:
         """Carry out what somebody asked for, and return what it led to.

@@ -7,12 +7,21 @@ from typing import Annotated, Any
 
 from msgspec import Meta, field
 
-from agent.spec_types import Count, DriverVersion, Fingerprint, HttpUrl, Network, Section
+from agent.spec_types import (
+    Address,
+    Count,
+    DriverVersion,
+    Fingerprint,
+    HttpUrl,
+    Network,
+    Section,
+)
 
 
 class BaseSpec(Section, frozen=True, kw_only=True):
-    """What any host gets: kernel settings and the size of its journal."""
+    """What any host gets; `address`: where the others of the inventory reach it."""
 
+    address: Address | None = None
     sysctl: dict[str, str | None] = field(default_factory=dict)
     journal_gib: Count = 4
 

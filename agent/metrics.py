@@ -13,12 +13,12 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from agent import metrics_gpu
+from agent import metrics_engine, metrics_gpu
 from agent.counters import Counters
 from agent.drift.report import Kind
 from agent.ladder import RUNGS
-from agent.model import Phase, Remedy
-from agent.snapshot import EngineView, Snapshot
+from agent.model import Remedy
+from agent.snapshot import Snapshot
 from agent.waits import WAITS
 
 CONTENT_TYPE = prometheus.CONTENT_TYPE_LATEST
@@ -51,71 +51,16 @@ def _families(snapshot: Snapshot) -> Iterator[Metric]:
     yield info
     yield _gauge("stoker_last_tick_timestamp_seconds", "When the last tick ended.", snapshot.at)
     yield _gauge("stoker_tick_seconds", "How long the last tick took.", snapshot.tick_seconds)
-    yield _phases(snapshot)
-    yield from _engines(snapshot.engines)
+    yield from metrics_engine.families(snapshot.engines)
     yield from metrics_gpu.families(snapshot)
     yield from _certificate(snapshot)
     yield from _drift(snapshot)
+    if snapshot.engines:  # else it has no gateway
+        yield _gateway_deaf(snapshot)
     yield _conditions(snapshot)
+    yield _unknown(snapshot)
     yield _incidents(snapshot)
     yield _waiting(snapshot)
-
-
-def _phases(snapshot: Snapshot) -> Metric:
-    family = GaugeMetricFamily(
-        "stoker_engine_phase", "1 for the phase the engine is in.", labels=["engine", "phase"]
-    )
-    for name, engine in snapshot.engines.items():
-        for phase in Phase:
-            family.add_metric([name, phase], float(engine.state.phase is phase))
-    return family
-
-
-def _engines(engines: dict[str, EngineView]) -> Iterator[Metric]:
-    yield _per_engine(
-        "stoker_engine_phase_changed_timestamp_seconds",
-        "When the engine entered its phase.",
-        {name: e.state.since for name, e in engines.items()},
-    )
-    yield _per_engine(
-        "stoker_engine_requests_running",
-        "Requests the engine works on.",
-        {name: e.requests_running for name, e in engines.items()},
-    )
-    yield _per_engine(
-        "stoker_engine_requests_waiting",
-        "Requests waiting inside the engine.",
-        {name: e.requests_waiting for name, e in engines.items()},
-    )
-    wanted = GaugeMetricFamily(
-        "stoker_engine_replicas_wanted",
-        "Replicas that the requests waiting in the engine ask for; to be summed up by model.",
-        labels=["engine", "model"],
-    )
-    for name, engine in engines.items():
-        if engine.replicas_wanted is not None:
-            wanted.add_metric([name, engine.served_name], engine.replicas_wanted)
-    yield wanted
-    yield _per_engine(
-        "stoker_engine_restarts_left",
-        "Restarts by the agent that its budget still allows.",
-        {name: e.restarts_left for name, e in engines.items()},
-    )
-    yield _per_engine(
-        "stoker_engine_advice",
-        "Remedy the agent would take if it might act (0 none).",
-        {name: e.advice.rank for name, e in engines.items()},
-    )
-    yield _per_engine(
-        "stoker_engine_capacity_ratio",
-        "Share of its full work that the engine can do now.",
-        {name: e.capacity for name, e in engines.items()},
-    )
-    yield _per_engine(
-        "stoker_engine_start_timestamp_seconds",
-        "When the engine was last started.",
-        {name: e.state.last_start for name, e in engines.items()},
-    )
 
 
 def _drift(snapshot: Snapshot) -> Iterator[Metric]:
@@ -143,6 +88,11 @@ def _certificate(snapshot: Snapshot) -> Iterator[Metric]:
         yield _gauge("stoker_certificate_expiry_seconds", text, expires - snapshot.at)
 
 
+def _gateway_deaf(snapshot: Snapshot) -> Metric:
+    text = "1 while nobody tells the agent what the gateway does."
+    return _gauge("stoker_gateway_deaf", text, float(bool(snapshot.gateway.deaf)))
+
+
 def _conditions(snapshot: Snapshot) -> Metric:
     family = GaugeMetricFamily(
         "stoker_condition",
@@ -151,6 +101,15 @@ def _conditions(snapshot: Snapshot) -> Metric:
     )
     for condition in snapshot.conditions:
         family.add_metric([condition.check, condition.subject, condition.reason], 1)
+    return family
+
+
+def _unknown(snapshot: Snapshot) -> Metric:
+    family = GaugeMetricFamily(
+        "stoker_check_unknown", "1 while a check cannot tell.", labels=["check"]
+    )
+    for check in snapshot.checks_unknown:
+        family.add_metric([check], 1)
     return family
 
 
@@ -174,14 +133,6 @@ def _waiting(snapshot: Snapshot) -> Metric:
     for rung in RUNGS:
         for reason in WAITS:
             family.add_metric([rung.value, reason], found.count((rung, reason)))
-    return family
-
-
-def _per_engine(name: str, text: str, values: dict[str, float | int | None]) -> Metric:
-    family = GaugeMetricFamily(name, text, labels=["engine"])
-    for engine, value in values.items():
-        if value is not None:
-            family.add_metric([engine], value)
     return family
 
 

@@ -26,12 +26,14 @@ CLOCK_REASONS = {
 
 def families(snapshot: Snapshot) -> Iterator[Metric]:
     """Return the metrics of all GPUs."""
-    blind = snapshot.gpus is None or snapshot.gpus.error is not None
+    # What was last seen is kept and shown; that there is no newer look is the point here.
+    problem = snapshot.gpus is None or snapshot.gpus.error is not None or snapshot.gpus_problem
     yield GaugeMetricFamily(
-        "stoker_gpu_blind", "1 while the driver cannot be read.", value=float(blind)
+        "stoker_gpu_blind", "1 while the driver cannot be read.", value=float(bool(problem))
     )
     # Those that have lost even their UUID would be one series.
     gpus = [one for one in (snapshot.gpus.gpus if snapshot.gpus else ()) if one.uuid]
+    yield _info(gpus)
     for name, text, read in GAUGES:
         yield _filled(GaugeMetricFamily(name, text, labels=["uuid"]), gpus, read)
     for name, text, read in COUNTERS:
@@ -118,6 +120,16 @@ def _filled(
         value = read(gpu)
         if value is not None:
             family.add_metric([gpu.uuid], value)
+    return family
+
+
+def _info(gpus: Iterable[Gpu]) -> Metric:
+    family = GaugeMetricFamily(
+        "stoker_gpu_info", "The GPU: its place and its name.", labels=["uuid", "index", "name"]
+    )
+    for gpu in gpus:
+        if gpu.name:
+            family.add_metric([gpu.uuid, str(gpu.index), gpu.name], 1)
     return family
 
 

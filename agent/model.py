@@ -212,8 +212,9 @@ _WORST_FIRST = (
 
 
 def node_phase(engines: dict[str, EngineState]) -> tuple[Phase, str]:
-    """Return the phase of the node and the name of the engine that gives it."""
+    """Return the phase of the node and the name of the engine that gives it; "" = it has none."""
     return min(
         ((state.phase, name) for name, state in engines.items()),
         key=lambda pair: _WORST_FIRST.index(pair[0]),
+        default=(Phase.SERVING, ""),
     )

@@ -46,6 +46,8 @@ def faults(spec: "HostSpec") -> Iterator[str]:
         )
     yield from _wrong("firewall_ssh_from", firewall.ssh_from)
     yield from _wrong("firewall_read_from", firewall.read_from)
+    yield from _wrong("gateway_balancers", spec.gateway.balancers)
+    yield from _wrong("monitoring_read_from", spec.monitoring.read_from)
     engines = {engine.port: name for name, engine in spec.engines.items()}
     yield from _allow(firewall.allow, engines)
 

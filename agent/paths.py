@@ -33,6 +33,11 @@ class Paths(msgspec.Struct, frozen=True):
         return self.etc / "tls.crt"
 
     @property
+    def balancer_certificate(self) -> Path:
+        """The certificate of the balancer, which is no secret."""
+        return self.etc / "balancer.crt"
+
+    @property
     def outs(self) -> Path:
         """The GPUs that an engine may be started on (`agent.outs`)."""
         return self.run / "out-of-service.json"

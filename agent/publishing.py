@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from agent.budget import restarts_left
 from agent.drift.view import DriftView
+from agent.engines import ENGINES
 from agent.ladder import Step
 from agent.model import Condition, Remedy, Status, Value, node_phase
 from agent.observe import capacity, policy, subjects
@@ -14,6 +15,7 @@ from agent.spec import HostSpec
 from agent.state import NodeState
 
 CLOSED_SHOWN = 50  # incidents
+NO_ENGINES = ("NoEngines", "this host has no engine, and is well")
 
 
 class About(Value, frozen=True, kw_only=True):
@@ -41,12 +43,18 @@ def snapshot(
     phase, name = node_phase(state.engines)
     looks, conditions, sources = picture.looks, picture.standing, picture.sources
     unknown = {one.check for one in picture.results if one.status is Status.UNKNOWN}
-    shown = state.engines[name]
+    reason, message = NO_ENGINES
+    if name:
+        reason, message = (
+            state.engines[name].reason,
+            f"engine {name}: {state.engines[name].message}",
+        )
     return Snapshot(
         node=spec.name,
         phase=phase,
-        reason=shown.reason,
-        message=f"engine {name}: {shown.message}",
+        reason=reason,
+        message=message,
+        roles=spec.roles,
         remediation=spec.agent.remediation,
         engines={
             name: _engine(
@@ -89,6 +97,8 @@ def _engine(
         mine,
         look,
         left=restarts_left(mine, policy(spec, engine), now),
+        budget=spec.agent.restart_budget,
+        at_once=ENGINES[engine.kind].at_once(engine),
         advice=advice.get(name, Remedy.NONE),
         capacity=capacity(conditions, subjects(name, mine), engine, len(mine.gpus)),
         gate_problem=gate_problem,

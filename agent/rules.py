@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from agent import kernel_settings, networks, scaling_spec, served
+from agent import kernel_settings, monitoring_spec, networks, scaling_spec, served
 from agent.errors import SpecError
 from agent.mig import layout
 from agent.xid import catalogue
@@ -24,6 +24,7 @@ SECRET = re.compile(rf"(^|_)({'|'.join(SECRET_WORDS)})(_|$)")
 def faults(spec: "HostSpec") -> list[str]:
     """Return one sentence for each impossible combination; none when the spec can be deployed."""
     found = [f for name, engine in spec.engines.items() for f in _engine(name, engine)]
+    found.extend(_none(spec))
     found.extend(kernel_settings.faults(spec.base.sysctl))
     found.extend(served.faults(spec.engines))
     found.extend(_ports(spec))
@@ -32,6 +33,8 @@ def faults(spec: "HostSpec") -> list[str]:
     found.extend(_off(spec))
     found.extend(_webhook(spec))
     found.extend(scaling_spec.faults(spec.scaling))
+    found.extend(_balancer(spec))
+    found.extend(monitoring_spec.faults(spec.monitoring))
     wanted = sum(engine.gpus for engine in spec.engines.values())
     if wanted > spec.driver.gpu_count:
         found.append(
@@ -40,6 +43,22 @@ def faults(spec: "HostSpec") -> list[str]:
         )
     found.extend(_split(spec, wanted))
     return found
+
+
+def _none(spec: "HostSpec") -> Iterator[str]:
+    """Only a host that is something else may have no engine."""
+    if spec.engines:
+        return
+    if not spec.roles:
+        yield (
+            'engines = {}: expected {"NAME": {"gpus": 2, …}, …}; only a host with '
+            "balancer_enabled or monitoring_enabled may have none"
+        )
+    elif spec.driver.gpu_count:
+        yield (
+            f"driver_gpu_count = {spec.driver.gpu_count}: a host without engines gets no driver; "
+            "set it to 0"
+        )
 
 
 def _split(spec: "HostSpec", wanted: int) -> Iterator[str]:
@@ -91,9 +110,26 @@ def _webhook(spec: "HostSpec") -> Iterator[str]:
         yield "agent_webhook_url and agent_webhook_secret_file: set both, or neither"
 
 
+def _balancer(spec: "HostSpec") -> Iterator[str]:
+    vip = spec.balancer.vip
+    if vip is not None and not spec.balancer.enabled:
+        yield f"balancer_vip = {vip!r}: this host is no balancer; set balancer_enabled too"
+    if spec.balancer.enabled and spec.balancer.read_timeout <= spec.balancer.queue_seconds:
+        yield (
+            f"balancer_queue_seconds = {spec.balancer.queue_seconds:g}: must be less than "
+            f"balancer_read_timeout = {spec.balancer.read_timeout:g}"
+        )
+
+
 def _ports(spec: "HostSpec") -> Iterator[str]:
     taken = [("agent", spec.agent.port), ("agent-check", spec.agent.check_port)]
-    taken += [("gateway", 80), ("gateway", 443)]
+    taken += [("gateway", 80), ("gateway", 443)] if spec.engines else []
+    if spec.balancer.enabled:
+        taken += [("balancer", spec.balancer.port)]
+        taken += [("balancer's metrics", spec.balancer.metrics_port)]
+    if spec.monitoring.enabled:
+        ports = (spec.monitoring.port, spec.monitoring.alertmanager_port)
+        taken += list(zip(("Prometheus", "Alertmanager"), ports, strict=True))
     taken += [(f"engine {name}", engine.port) for name, engine in spec.engines.items()]
     for port, count in Counter(port for _, port in taken).items():
         if count > 1:

@@ -21,6 +21,8 @@ class EngineView(Value, frozen=True, kw_only=True):
     """One engine, as shown to people and machines.
 
     `replicas_wanted`: its share of the replicas that its model wants; None = not known.
+    `kv_use_ratio` (0 to 1) and `tokens_per_second` (generated, over the latest looks) are None
+    where the engine does not tell. `restarts_max` is the budget that `restarts_left` is left of.
     """
 
     state: EngineState
@@ -42,6 +44,10 @@ class EngineView(Value, frozen=True, kw_only=True):
     last_exit: Exit | None
     gate_problem: str = ""
     replicas_wanted: float | None = None
+    requests_running_max: int | None = None
+    kv_use_ratio: float | None = None
+    tokens_per_second: float | None = None
+    restarts_max: int = 0
 
     @property
     def serving(self) -> bool:
@@ -62,6 +68,8 @@ def view(
     look: EngineReading | None,
     *,
     left: int,
+    budget: int,
+    at_once: int | None,
     advice: Remedy,
     capacity: float,
     gate_problem: str = "",
@@ -81,7 +89,11 @@ def view(
         requests_running=look.load.running if look else None,
         requests_waiting=waiting,
         gpus=started.gpus if started else (),
+        requests_running_max=at_once,
+        kv_use_ratio=look.kv_use_ratio if look else None,
+        tokens_per_second=look.tokens_per_second if look else None,
         restarts_left=left,
+        restarts_max=budget,
         advice=advice,
         capacity=capacity,
         gate_problem=gate_problem,
@@ -123,7 +135,8 @@ class Snapshot(Value, frozen=True, kw_only=True):
     `incidents` are open, `incidents_closed` the latest closed ones, oldest first. `steps` are the
     rungs of the ladder that are due, `attempts` those that were begun within a week. `log_gaps`:
     how often records of the kernel's log were lost, 0 while it cannot be read. `slots`: what is
-    held of the fleet brake; None = there is no FleetLock server.
+    held of the fleet brake; None = there is no FleetLock server. `roles`: what the host is beside a
+    node with engines.
     """
 
     node: str
@@ -131,6 +144,7 @@ class Snapshot(Value, frozen=True, kw_only=True):
     reason: str
     message: str
     remediation: str
+    roles: tuple[str, ...] = ()
     engines: dict[str, EngineView]
     gpus: NvmlReading | None
     gpus_problem: str

@@ -16,14 +16,17 @@ import msgspec
 from msgspec import Meta, field
 
 from agent import flat, rules
+from agent.balancer_spec import BalancerSpec
 from agent.engine_spec import EngineSpec, folder
 from agent.errors import SpecError
 from agent.machine_spec import BaseSpec, DriverSpec, FirewallSpec, RuntimeSpec
+from agent.monitoring_spec import MonitoringSpec
 from agent.scaling_spec import ScalingSpec
 from agent.spec_types import (
     AbsolutePath,
     Count,
     HttpUrl,
+    Network,
     Port,
     Seconds,
     Section,
@@ -33,6 +36,7 @@ from agent.spec_types import (
 __all__ = [
     "SECTIONS",
     "AgentSpec",
+    "BalancerSpec",
     "BaseSpec",
     "CheckSpec",
     "DriftSpec",
@@ -42,6 +46,7 @@ __all__ = [
     "GatewaySpec",
     "HostSpec",
     "ModelSpec",
+    "MonitoringSpec",
     "RolloutSpec",
     "RuntimeSpec",
     "ScalingSpec",
@@ -83,6 +88,7 @@ class GatewaySpec(Section, frozen=True, kw_only=True):
     max_body_mib: Count = 32
     read_timeout: Seconds = 600.0
     retry_after: Annotated[int, Meta(ge=1)] = 15
+    balancers: tuple[Network, ...] = ()
 
 
 class AgentSpec(Section, frozen=True, kw_only=True):
@@ -177,7 +183,15 @@ class HostSpec(Section, frozen=True, kw_only=True):
     rollout: RolloutSpec = RolloutSpec()
     drift: DriftSpec
     scaling: ScalingSpec = ScalingSpec()
+    balancer: BalancerSpec = BalancerSpec()
+    monitoring: MonitoringSpec = MonitoringSpec()
     engines: dict[str, EngineSpec]
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """What the host is beside a node with engines; without a role it must have some."""
+        wanted = {"balancer": self.balancer.enabled, "monitoring": self.monitoring.enabled}
+        return tuple(role for role, has in wanted.items() if has)
 
     @classmethod
     def from_data(cls, name: str, data: Mapping[str, object]) -> Self:
@@ -207,6 +221,8 @@ SECTIONS: dict[str, type[Section]] = {
     "rollout": RolloutSpec,
     "drift": DriftSpec,
     "scaling": ScalingSpec,
+    "balancer": BalancerSpec,
+    "monitoring": MonitoringSpec,
 }
 
 

@@ -52,6 +52,13 @@ Network = Annotated[
         description="an address or a network, such as '10.0.0.0/8' or '2001:db8::/32'",
     ),
 ]
+Address = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?\Z",
+        description="an IP address or a host name, without a port",
+    ),
+]
 ServerNames = Annotated[
     str,
     Meta(

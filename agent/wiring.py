@@ -19,7 +19,8 @@ from agent.casebook import Casebook
 from agent.climber import Climber
 from agent.converge import Converger, FileGates
 from agent.drift.view import LastCheck
-from agent.engines import ENGINES
+from agent.engine_books import EngineBooks
+from agent.engines import ENGINES, longest_stop
 from agent.errors import SourceError
 from agent.fleetlock import FleetLock, NoLock, Slot
 from agent.gateway_books import Books
@@ -72,10 +73,12 @@ class Wiring:
         tell = (self._tell,) if self._webhook else ()
         self.reads = Reads(self.published, spec.agent.tick, tell)
         books = Books(self.reads.counters.registry, tuple(spec.engines))
-        self._gateway = GatewaySource(paths.gateway, paths.certificate, books)
+        self._engine_books = EngineBooks({n: ENGINES[e.kind] for n, e in spec.engines.items()})
+        self.reads.counters.registry.register(self._engine_books)
+        self._gateway = GatewaySource(paths.gateway, _certificate(spec, paths), books)
         self._memory = memory = Memory(Store(paths.state / "agent" / "state.json"), self._boot)
         casebook = Casebook(spec, memory, self._audit)
-        longest = max(ENGINES[e.kind].stop_deadline(e) for e in spec.engines.values())
+        longest = longest_stop(spec.engines)
         slot = slot_of(spec, http, memory)
         climber = Climber(UnitRungs(self._units), slot, Hold(self._nvml, self._events))
         remedies = Remedies(spec, memory, casebook, climber, self._audit, paths.inhibit)
@@ -117,6 +120,7 @@ class Wiring:
                 name: EngineSource(
                     *(name, engine, ENGINES[engine.kind], self._units, paths, http),
                     served=partial(self._served, name),
+                    told=partial(self._engine_books.take, name),
                 )
                 for name, engine in spec.engines.items()
             },
@@ -211,9 +215,15 @@ def _webhook(spec: HostSpec, paths: Paths, http: aiohttp.ClientSession) -> Webho
     return Webhook(spec.agent.webhook_url, secret, http, spec.name, spool)
 
 
+def _certificate(spec: HostSpec, paths: Paths) -> Path:
+    """Return the one that clients see: a host without engines has no gateway."""
+    return paths.certificate if spec.engines else paths.balancer_certificate
+
+
 def _digest(spec: HostSpec) -> str:
     return hashlib.sha256(spec.dump()).hexdigest()[:16]
 
 
 def _disks(spec: HostSpec, paths: Paths) -> tuple[str, ...]:
-    return (str(paths.state), spec.model.root, "/var/lib/docker")
+    engines = (spec.model.root, "/var/lib/docker") if spec.engines else ()
+    return (str(paths.state), *engines)

@@ -95,6 +95,6 @@ def _disturbed(host: Host, status: Status | None) -> bool:
         return True
     if status is None:
         return True  # not known: by itself, and carefully
-    if given.release() is not None and _changed(host, spec):
+    if spec.engines and given.release() is not None and _changed(host, spec):
         return True
     return disturbs({name: digest(engine) for name, engine in spec.engines.items()}, status)

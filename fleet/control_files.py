@@ -6,7 +6,7 @@ from pathlib import Path
 
 from agent.engines import ENGINES
 from agent.spec import HostSpec
-from fleet import keys, tls_files
+from fleet import balancer_files, keys, tls_files
 from fleet.release import given
 
 
@@ -17,13 +17,21 @@ def faults(spec: HostSpec) -> list[str]:
         for name, engine in spec.engines.items()
         for fault in ENGINES[engine.kind].faults(engine)
     ]
-    gateway = spec.gateway
-    found += tls_files.faults(gateway, _file)
-    keys_file = _file("gateway_keys_file", gateway.keys_file)
-    found += keys_file or _keys(gateway.keys_file)
+    if spec.engines:
+        found += tls_files.faults(spec.gateway, _file)
+        found += _file("gateway_keys_file", spec.gateway.keys_file) or _keys(spec.gateway.keys_file)
+    if spec.balancer.enabled:
+        found += balancer_files.faults(spec, _file)
     if spec.agent.webhook_secret_file is not None:
         found += _file("agent_webhook_secret_file", spec.agent.webhook_secret_file)
-    if spec.model.token_file is not None and given.release() is None:
+    monitoring = spec.monitoring
+    for path in monitoring.rules_files:
+        found += _file("monitoring_rules_files", path, secret=False)
+    if monitoring.webhook_token_file is not None:
+        found += _file("monitoring_webhook_token_file", monitoring.webhook_token_file)
+    if monitoring.alertmanager_file is not None:
+        found += _file("monitoring_alertmanager_file", monitoring.alertmanager_file)
+    if spec.engines and spec.model.token_file is not None and given.release() is None:
         found += _file("model_token_file", spec.model.token_file)
     if spec.driver.gpu_count and not spec.driver.repository_key_fingerprints:
         found.append(
@@ -31,6 +39,12 @@ def faults(spec: HostSpec) -> list[str]:
             "the key of driver_repository is NVIDIA's"
         )
     return found
+
+
+def warnings(spec: HostSpec) -> list[str]:
+    """Return a sentence for each certificate among them that expires soon."""
+    found = tls_files.warnings(spec.gateway) if spec.engines else []
+    return found + (balancer_files.warnings(spec) if spec.balancer.enabled else [])
 
 
 def token(spec: HostSpec) -> str:

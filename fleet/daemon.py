@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from agent.engines import ENGINES
+from agent.engines import longest_stop
 from agent.spec import HostSpec
 
 Settings = dict[str, Any]
@@ -18,7 +18,7 @@ class DaemonError(ValueError):
 
 def ours(spec: HostSpec) -> Settings:
     """Return the settings that a host of ours needs; `runtime_daemon` has the last word."""
-    longest = max(ENGINES[e.kind].stop_deadline(e) for e in spec.engines.values())
+    longest = longest_stop(spec.engines)
     settings = {
         # A restart of dockerd must not touch an engine that serves.
         "live-restore": True,

@@ -11,6 +11,7 @@ from msgspec import Struct
 from agent import networks
 from agent.runner import network
 from agent.spec import HostSpec
+from fleet import balancer
 from fleet.facts.bare import Bare
 from fleet.render import render
 
@@ -18,6 +19,7 @@ PATH = "/etc/stoker/firewall.nft"
 UNIT = "/etc/systemd/system/stoker-firewall.service"
 ANYWHERE = ("0.0.0.0/0", "::/0")
 SSH = 22  # where neither a connection nor a listener tells another
+VRRP = "112"  # keepalived's
 GATEWAY = (80, 443)  # 80 leads to 443, and answers an ACME server
 # Docker's own, what `docker network create` makes, and that of the engines.
 BRIDGES = ("docker0", "docker_gwbridge", "br-*", network.BRIDGE)
@@ -26,7 +28,7 @@ ELSEWHERE = {"ufw": "ufw allow", "firewalld": "firewall-cmd --permanent --add-po
 
 
 class Opening(Struct, frozen=True, kw_only=True):
-    """Ports that some networks may reach."""
+    """Ports that some networks may reach; without ports, all of a protocol."""
 
     what: str
     protocol: str
@@ -50,6 +52,13 @@ class Opening(Struct, frozen=True, kw_only=True):
                 yield f"{name} saddr {{ {', '.join(map(_short, ours))} }}"
 
     @property
+    def packets(self) -> str:
+        """Return what nftables compares a packet itself with."""
+        if not self.ports:
+            return f"meta l4proto {self.protocol}"
+        return f"{self.protocol} dport {self.numbers}"
+
+    @property
     def numbers(self) -> str:
         """Return the ports as a set of nftables."""
         return f"{{ {', '.join(map(str, self.ports))} }}"
@@ -61,12 +70,19 @@ def openings(spec: HostSpec, ssh_ports: Iterable[int]) -> list[Opening]:
     ssh = tuple(sorted(ssh_ports)) or (SSH,)
     found = [
         Opening(what="SSH", protocol="tcp", ports=ssh, sources=firewall.ssh_from),
-        Opening(what="the gateway", protocol="tcp", ports=GATEWAY, sources=ANYWHERE),
     ]
+    if spec.engines:
+        gateway = Opening(what="the gateway", protocol="tcp", ports=GATEWAY, sources=ANYWHERE)
+        found.append(gateway)
+    found += _of_balancer(spec)
     if firewall.read_from:
         ports = (agent.port, agent.check_port)
         sources = firewall.read_from
         found.append(Opening(what="the agent", protocol="tcp", ports=ports, sources=sources))
+    if spec.monitoring.enabled and spec.monitoring.read_from:
+        ports = (spec.monitoring.port, spec.monitoring.alertmanager_port)
+        sources = spec.monitoring.read_from
+        found.append(Opening(what="the monitoring", protocol="tcp", ports=ports, sources=sources))
     return [*found, *_allowed(spec)]
 
 
@@ -112,6 +128,19 @@ def warnings(spec: HostSpec, found: Bare) -> Iterator[str]:
     """Say which services of others nobody reaches behind these rules."""
     if spec.firewall.enabled and (closed := closes(spec, found)):
         yield f"the firewall lets nobody reach {closed}; firewall_allow opens a port"
+
+
+def _of_balancer(spec: HostSpec) -> Iterator[Opening]:
+    own, read_from = spec.balancer, spec.firewall.read_from
+    if not own.enabled:
+        return
+    ports = (80, own.port) if balancer.redirects(spec) else (own.port,)
+    yield Opening(what="the balancer", protocol="tcp", ports=ports, sources=ANYWHERE)
+    if read_from:
+        metrics = (own.metrics_port,)
+        yield Opening(what="its metrics", protocol="tcp", ports=metrics, sources=read_from)
+    if own.partners:
+        yield Opening(what="its partners", protocol=VRRP, ports=(), sources=own.partners)
 
 
 def _allowed(spec: HostSpec) -> list[Opening]:

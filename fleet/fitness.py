@@ -8,7 +8,7 @@ from agent.planner.card import CARDS, Card, reported
 from agent.planner.checkpoint import Checkpoint
 from agent.planner.units import MIB
 from agent.spec import HostSpec
-from fleet import docker_fitness, firewall, takeover
+from fleet import balancer, docker_fitness, firewall, takeover
 from fleet.distributions import DISTRIBUTIONS
 from fleet.driver import pci, verdict
 from fleet.facts.bare import Bare, Listener
@@ -30,7 +30,8 @@ def problems(spec: HostSpec, found: Bare) -> Iterator[str]:
     if not found.curl:
         yield "has no curl; install it first: apt-get install curl ca-certificates"
     yield from _gpus(spec, found)
-    yield from docker_fitness.problems(spec, found)
+    if spec.engines:
+        yield from docker_fitness.problems(spec, found)
     yield from _disk(spec, found)
     yield from _ports(spec, found)
     yield from firewall.problems(spec, found)
@@ -55,6 +56,8 @@ def _gpus(spec: HostSpec, found: Bare) -> Iterator[str]:
 
 
 def _disk(spec: HostSpec, found: Bare) -> Iterator[str]:
+    if not spec.engines:
+        return
     floors = [("runtime_disk_floor_gib", spec.runtime.disk_floor_gib, docker_fitness.root(spec))]
     if len(found.weights) < len({(e.model, e.revision) for e in spec.engines.values()}):
         floors.append(("model_disk_floor_gib", spec.model.disk_floor_gib, spec.model.root))
@@ -68,12 +71,22 @@ def _disk(spec: HostSpec, found: Bare) -> Iterator[str]:
 
 
 def _ports(spec: HostSpec, found: Bare) -> Iterator[str]:
-    wanted: dict[int, tuple[str, str, bool]] = {
-        80: ("the gateway", "nginx.service", found.known),
-        443: ("the gateway", "nginx.service", found.known),
+    gateway = ("the gateway", "nginx.service", found.known)
+    wanted = {
+        **(dict.fromkeys((80, 443), gateway) if spec.engines else {}),
         spec.agent.port: ("the agent (agent_port)", "stoker-agent.service", True),
         spec.agent.check_port: ("the agent (agent_check_port)", "stoker-agent.service", True),
     }
+    if spec.balancer.enabled:
+        ours = ("the balancer", "haproxy.service", found.known)
+        front = (80, spec.balancer.port) if balancer.redirects(spec) else (spec.balancer.port,)
+        wanted |= dict.fromkeys((*front, spec.balancer.metrics_port), ours)
+    watch = spec.monitoring
+    if watch.enabled:
+        wanted[watch.port] = ("Prometheus (monitoring_port)", "prometheus.service", True)
+        unit = "prometheus-alertmanager.service"
+        key = "Alertmanager (monitoring_alertmanager_port)"
+        wanted[watch.alertmanager_port] = (key, unit, True)
     for name, engine in spec.engines.items():
         wanted[engine.port] = (f"engine {name}", "docker.service", name in found.engines)
     for listener in dict.fromkeys(found.listeners):  # once, also when it has IPv4 and IPv6
@@ -81,8 +94,8 @@ def _ports(spec: HostSpec, found: Bare) -> Iterator[str]:
         if of_docker and listener.port in takeover.ports(found):
             continue  # a container's: `takeover` says whether it may be
         if listener.port in wanted:
-            user, unit, ours = wanted[listener.port]
-            if not (ours and listener.unit == unit):
+            user, unit, known = wanted[listener.port]
+            if not (known and listener.unit == unit):
                 yield f"port {listener.port}, wanted by {user}, is taken by {_who(listener)}"
 
 

@@ -23,6 +23,7 @@ GATES = "/run/stoker/gates/"
 LOG_SOCKET = "/run/stoker/gateway.sock"  # the agent's
 
 ANY_NAME = "_"
+BALANCER = "stoker-balancer"  # the host name that balancers ask for, whatever clients ask them for
 HTTP2_DIRECTIVE = (1, 25, 1)  # `listen … http2` before; an error after some more versions
 SCRIPTING = "libnginx-mod-http-js"
 
@@ -48,10 +49,13 @@ def nginx_conf(spec: HostSpec, nginx: Nginx) -> str:
         keys=KEYS,
         acme_webroot=acme.WEBROOT,
         tries=routes.TRIES,
+        balancer=BALANCER,
         log=_log(spec),
         upstreams=render("nginx-upstreams.conf", upstreams=list(routes.upstreams(spec.engines))),
         errors=_errors(spec),
         locations=_locations(spec),
+        readiness=list(routes.readiness(spec.engines)),
+        gates=GATES,
     )
 
 
@@ -78,7 +82,10 @@ def _log(spec: HostSpec) -> str:
 def _errors(spec: HostSpec) -> str:
     models = [model for pool in served.pools(spec.engines) for model in pool.models]
     errors = refusals(spec.gateway.max_body_mib, spec.gateway.server_name, models)
-    return render("nginx-errors.conf", errors=errors, gates=GATES, steps=comeback.STEPS)
+    balanced = bool(spec.gateway.balancers)
+    return render(
+        "nginx-errors.conf", errors=errors, gates=GATES, steps=comeback.STEPS, balanced=balanced
+    )
 
 
 def _locations(spec: HostSpec) -> str:

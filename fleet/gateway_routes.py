@@ -34,6 +34,7 @@ ROUTES = (
     Route("/v1/chat/completions", "chat", ("POST",)),
     Route("/v1/completions", "completions", ("POST",)),
 )
+READY = "/readyz"
 MODELS = Route("/v1/models", "models", ("GET", "HEAD"))
 
 
@@ -122,6 +123,13 @@ def listings(engines: Mapping[str, EngineSpec]) -> Iterator[Listing]:
         own = told(served.pools({name: engine})[0])
         text = json.dumps({"object": "list", "data": own})
         yield Listing(f"/{name}{MODELS.path}", f"models-{name}", MODELS, alone, text)
+
+
+def readiness(engines: Mapping[str, EngineSpec]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield each path that tells balancers whether a gate is open, and the engines of these."""
+    yield READY, tuple(engines)
+    for pool in served.pools(engines):
+        yield from ((f"{READY}/{model}", pool.engines) for model in pool.models)
 
 
 def told(pool: Pool) -> list[dict[str, object]]:

@@ -48,6 +48,12 @@ def pair(
         return made
 
 
+def trusted(directory: Path, now: datetime | None = None, *, keep: bool) -> bytes:
+    """Return the authority's own certificate; with `keep` one that has to be made is kept."""
+    with _lock:
+        return _authority(directory, now or datetime.now(UTC), keep=keep).certificate
+
+
 def _fault(directory: Path) -> str:
     if not directory.is_dir():
         return "is not a directory"

@@ -8,7 +8,7 @@ from pyinfra.api.inventory import Inventory
 
 from agent.errors import SpecError
 from agent.spec import HostSpec
-from fleet import control_files, rollout
+from fleet import control_files, peering, rollout
 from fleet.driver import branches
 from fleet.errors import RefusedError
 from fleet.models import locked
@@ -33,6 +33,7 @@ def of_inventory(inventory: Inventory) -> dict[str, HostSpec]:
 def examine(inventory: Iterable[Host]) -> tuple[dict[str, HostSpec], list[str]]:
     """Make each host's spec from its data; return what was made, and every fault. No connection."""
     specs: dict[str, HostSpec] = {}
+    addresses: dict[str, str] = {}
     faults: list[str] = []
     for host in inventory:
         try:
@@ -43,6 +44,7 @@ def examine(inventory: Iterable[Host]) -> tuple[dict[str, HostSpec], list[str]]:
             faults.extend(str(error).splitlines())
             continue
         specs[host.name] = spec
+        addresses[host.name] = peering.address(spec, data.get("ssh_hostname"))
         wrong = (
             *control_files.faults(spec),
             *locked.faults(spec),
@@ -52,4 +54,6 @@ def examine(inventory: Iterable[Host]) -> tuple[dict[str, HostSpec], list[str]]:
         faults.extend(f"{host.name}: {fault}" for fault in wrong)
     if given.release() is None:  # a node knows no other hosts
         faults.extend(rollout.faults(specs))
+        faults.extend(peering.faults(specs, addresses))
+        specs = peering.resolved(specs, addresses)
     return specs, faults

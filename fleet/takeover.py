@@ -6,7 +6,7 @@ that holds what we want is a reason to refuse.
 
 from collections.abc import Iterable, Iterator
 
-from agent.engines import ENGINES
+from agent.engines import longest_stop
 from agent.spec import HostSpec
 from agent.weights import plan
 from agent.weights.plan import File
@@ -21,7 +21,11 @@ def refusals(spec: HostSpec, found: Bare) -> Iterator[str]:
     """Yield one sentence for each container that is in the way and is not to be taken over."""
     for one in found.containers or ():
         held = list(_held(spec, one))
-        if held and one.name not in spec.runtime.take_over:
+        if held and not spec.engines:  # the stage that takes over is for engines
+            yield (
+                f"container {one.name} ({one.image}) holds {' and '.join(held)}: stop and remove it"
+            )
+        elif held and one.name not in spec.runtime.take_over:
             names = (*spec.runtime.take_over, one.name)
             yield (
                 f"container {one.name} ({one.image}), which is not ours, holds "
@@ -55,6 +59,8 @@ def ports(found: Bare) -> frozenset[int]:
 
 def chosen(spec: HostSpec, found: Bare) -> tuple[Container, ...]:
     """Return the containers that are there and are to be taken over."""
+    if not spec.engines:
+        return ()
     return tuple(one for one in found.containers or () if one.name in spec.runtime.take_over)
 
 
@@ -115,7 +121,7 @@ def docker_replaced(spec: HostSpec, found: Bare) -> bool:
 
 def stop_seconds(spec: HostSpec) -> int:
     """Return the seconds that a container gets to finish what is in flight."""
-    return int(max(ENGINES[e.kind].stop_deadline(e) for e in spec.engines.values()))
+    return int(longest_stop(spec.engines))
 
 
 def _held(spec: HostSpec, container: Container) -> Iterator[str]:
@@ -130,6 +136,6 @@ def _held(spec: HostSpec, container: Container) -> Iterator[str]:
 
 
 def _ports(spec: HostSpec) -> dict[int, str]:
-    found = dict.fromkeys(GATEWAY, "the gateway")
+    found = dict.fromkeys(GATEWAY if spec.engines else (), "the gateway")
     found |= dict.fromkeys((spec.agent.port, spec.agent.check_port), "the agent")
     return found | {engine.port: f"engine {name}" for name, engine in spec.engines.items()}

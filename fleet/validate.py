@@ -14,7 +14,7 @@ from pyinfra.api.state import State
 from pyinfra.context import ctx_config, ctx_state
 
 from agent.spec import HostSpec
-from fleet import specs, tls_files
+from fleet import control_files, specs
 
 
 def load(path: Path) -> Inventory:
@@ -43,11 +43,11 @@ def load(path: Path) -> Inventory:
 
 def line(spec: HostSpec) -> str:
     """Say in one line what a host is going to be."""
-    engines = ", ".join(
+    engines = [
         f"{name}: {engine.kind} serves {engine.name_served} on {engine.gpus} GPU(s)"
         for name, engine in spec.engines.items()
-    )
-    return f"{spec.name}: ok ({engines})"
+    ]
+    return f"{spec.name}: ok ({', '.join([*spec.roles, *engines])})"
 
 
 def main(arguments: list[str]) -> int:
@@ -65,7 +65,7 @@ def main(arguments: list[str]) -> int:
     if not faults:
         for spec in made.values():
             print(line(spec))
-            for warning in tls_files.warnings(spec.gateway):
+            for warning in control_files.warnings(spec):
                 print(f"{spec.name}: warning: {warning}", file=sys.stderr)
     return 1 if faults else 0
 

@@ -11,6 +11,9 @@ _sudo = True  # the SSH user is not root
 _timeout = 900  # seconds for one command; without it a frozen host hangs the run for ever
 
 # -- base: kernel settings and the journal ----------------------------------------------------------
+# IP address or name at which the other hosts of the inventory reach this one. None: ssh_hostname, or
+# else its name in the inventory. A balancer needs an IP address here: firewalls let it in by that.
+base_address = None
 base_sysctl = {}  # laid over ours; a value of None leaves that one as the host has it
 base_journal_gib = 4  # the most that the journal may take
 
@@ -104,6 +107,9 @@ gateway_connections_per_address = 2048  # the same for each address, whatever th
 gateway_max_body_mib = 32
 gateway_read_timeout = 600.0  # seconds between two pieces of an answer
 gateway_retry_after = 15  # seconds, in every 429 and 503
+# Addresses and networks of balancers in front of the gateway: what these say of the client's address is
+# believed. Those of the inventory are added.
+gateway_balancers = ()
 
 # -- agent: how it watches, how patient it is, what it may do ------------------------------------
 agent_listen = "127.0.0.1"  # address for reads (status, metrics); requests only by the unix socket
@@ -176,6 +182,64 @@ scaling_down_percent = 100  # at most so many fewer within a period
 scaling_down_period = 15.0  # seconds
 # What single models want otherwise, by the name that clients send: {"chat": {"min": 2, "max": 8}}
 scaling_models = {}
+# -- balancer: HAProxy in front of all hosts with engines (docs/balancer.md) ---------------------------
+# Hosts of the group `balancers` have it, by group_data/balancers.py.
+balancer_enabled = False
+balancer_peers = None  # None: the hosts of the inventory with engines
+balancer_server_name = "_"  # as gateway_server_name; "_": any
+balancer_port = 443  # where the host has engines too, its gateway has 443
+balancer_tls = "files"  # or "local-ca", by the authority in gateway_local_ca_dir
+balancer_tls_cert_file = ""
+balancer_tls_key_file = ""
+# File on this machine with the certificates of those who signed the gateways' ones. None: the local
+# authority for hosts with gateway_tls = "local-ca", the distribution's list for the others.
+balancer_nodes_ca_file = None
+balancer_check_seconds = 1.0  # between two looks at a gateway's gates
+balancer_agent_seconds = 0.25  # between two questions to a node's agent
+# How long an agent may say nothing until its last word that its node is out counts no more, if the
+# node's gate is open.
+balancer_agent_silence = 30.0
+# Where hosts serve different models: look for "model" in the body too, not only in the path and in the
+# header X-Model.
+balancer_read_body = True
+balancer_body_kib = 128  # that are looked through, and kept in memory meanwhile
+# A header by whose value requests stay at one host, for its prefix cache: "X-Session-Id", or
+# "Authorization" for each API key. None: where least is under way.
+balancer_affinity = None
+balancer_affinity_percent = 150  # of the average load that a host gets at most by it; then the next
+balancer_queue_seconds = 30.0  # that a request waits while all hosts are full
+balancer_retry_after = 15  # seconds, in every 503 of the balancer's own
+balancer_read_timeout = 660.0  # seconds between two pieces of an answer; more than the gateways'
+balancer_connections = 20000  # of clients, at once
+balancer_metrics_port = 8405  # for Prometheus; for firewall_read_from alone
+# An address that balancers of one network share, such as "10.0.0.100/24": one of them has it (keepalived).
+balancer_vip = None
+balancer_vip_interface = None  # that gets it; None: the one of the default route
+balancer_vip_id = 51  # of this pair in its network, 1 to 255
+balancer_vip_rank = None  # the lowest has it first; None: by their order in the inventory
+balancer_partners = None  # addresses of the others; None: the balancers of the inventory
+
+# -- monitoring: what watches all hosts ----------------------------------------------------------------
+# Hosts of the group `monitoring` have it, by group_data/monitoring.py.
+monitoring_enabled = False
+monitoring_peers = None  # None: all hosts of the inventory
+# Address of Prometheus' and Alertmanager's pages, which ask nobody for a password (docs/monitoring.md).
+monitoring_listen = "127.0.0.1"
+monitoring_port = 9090
+monitoring_alertmanager_port = 9093
+monitoring_read_from = ()  # addresses and networks that may reach these pages, if monitoring_listen lets them
+monitoring_interval = 15  # seconds between two looks at a host
+monitoring_retention_days = 30
+monitoring_retention_gib = 10  # the oldest goes first
+monitoring_rules_files = ()  # files on this machine with rules of your own, beside ours
+monitoring_runbooks = "docs/runbooks"  # where alerts say that the runbooks are: an address of yours
+monitoring_webhook_url = None  # gets the alerts, as Alertmanager posts them
+monitoring_webhook_token_file = None  # file on this machine with a bearer token for it
+# File on this machine: a configuration of Alertmanager that takes the place of ours. Others must not be
+# able to read it.
+monitoring_alertmanager_file = None
+# "/etc/grafana/provisioning" where a Grafana is on that host: it gets our boards, and Prometheus.
+monitoring_grafana_dir = None
 
 # -- engine: defaults of every engine ------------------------------------------------------------
 # One engine called `main` gets these. Several: name them and give what differs, such as

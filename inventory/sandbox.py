@@ -95,7 +95,20 @@ def _real(host: dict[str, _Any]) -> dict[str, _Any]:
     }
 
 
+def _watching(host: dict[str, _Any]) -> dict[str, _Any]:
+    """Prometheus; that it has no engine is in the data of its group."""
+    common = {key: value for key, value in _common(host).items() if not key.startswith("engine_")}
+    return {**common, "monitoring_interval": 5}
+
+
 simulated = [
-    (h["name"], _simulated(h) | _wanted.get(h["name"], {})) for h in _hosts if h["name"] != "real-1"
+    (h["name"], _simulated(h) | _wanted.get(h["name"], {}))
+    for h in _hosts
+    if h["name"] != "real-1" and not h["name"].startswith("eye-")
+]
+monitoring = [
+    (h["name"], _watching(h) | _wanted.get(h["name"], {}))
+    for h in _hosts
+    if h["name"].startswith("eye-")
 ]
 real = [(h["name"], _real(h)) for h in _hosts if h["name"] == "real-1"]

@@ -31,6 +31,7 @@ PURE = [
     "agent/state.py",
     "agent/trends.py",
     "agent/pace.py",
+    "agent/speed.py",
     "agent/publishing.py",
     "agent/balancer.py",
     "agent/news.py",

@@ -23,23 +23,28 @@ class Certificate:
 
     name = "certificate"
 
-    async def read(self, sources: Sources) -> tuple[Validity, float]:
-        """Take the validity, and when it was looked at."""
+    async def read(self, sources: Sources) -> tuple[Validity | str, float]:
+        """Take the validity, or why there is none, and when it was looked at."""
         found: GatewayReading = sources.gateway.require()
-        if found.certificate is None:
-            raise SourceError(found.problem)
-        return found.certificate, sources.gateway.at
+        return found.certificate or found.problem, sources.gateway.at
 
-    def judge(self, reading: tuple[Validity, float], spec: HostSpec) -> list[CheckResult]:
-        """Say for how long it is good."""
+    def judge(self, reading: tuple[Validity | str, float], spec: HostSpec) -> list[CheckResult]:
+        """Say for how long it is good: the gateway's, or else the balancer's."""
         validity, now = reading
+        if not spec.engines and not spec.balancer.enabled:
+            return []
+        if isinstance(validity, str):
+            raise SourceError(validity)
         left = validity.ends - now
-        cure = CURES[spec.gateway.tls]
+        whose, cure = ("gateway", CURES[spec.gateway.tls])
+        if not spec.engines:
+            whose = "balancer"
+            cure = CURES[spec.balancer.tls].replace("gateway_", "balancer_")
         if left <= 0:
-            message = f"the certificate of the gateway has expired, clients refuse it: {cure}"
+            message = f"the certificate of the {whose} has expired, clients refuse it: {cure}"
             return [warn(self.name, "node", "CertificateExpired", message)]
         if left < min(SOON, validity.lifetime * SHARE):
-            message = f"the certificate of the gateway expires in {_days(left)}: {cure}"
+            message = f"the certificate of the {whose} expires in {_days(left)}: {cure}"
             if left < URGENT:
                 message = f"urgent: {message}"
             return [warn(self.name, "node", "CertificateExpiring", message)]

@@ -44,7 +44,7 @@ class Services:
 
 
 def _wanted(reading: HostReading, spec: HostSpec) -> list[str]:
-    wanted = [DOCKER, CONTAINERD]
+    wanted = [DOCKER, CONTAINERD] if spec.engines else []
     if spec.driver.gpu_count:
         wanted.append(PERSISTENCED)
     if reading.nvswitches:

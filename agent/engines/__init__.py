@@ -11,6 +11,9 @@ twelve specs, a `/metrics` sample and cases of its endings.
     KIND_tables.py   how it ends
 """
 
+from collections.abc import Mapping
+
+from agent.engine_spec import EngineSpec
 from agent.engines.base import Engine
 from agent.engines.sglang import Sglang
 from agent.engines.tgi import Tgi
@@ -21,3 +24,8 @@ ENGINES: dict[str, Engine] = {
     "vllm": Vllm(),
     "sglang": Sglang(),
 }
+
+
+def longest_stop(engines: Mapping[str, EngineSpec]) -> float:
+    """Return the seconds that the slowest of them has to stop; 0 of none."""
+    return max((ENGINES[one.kind].stop_deadline(one) for one in engines.values()), default=0.0)

@@ -5,6 +5,7 @@ from typing import Protocol
 
 import msgspec
 
+from agent.engines.figures import Figures, Work
 from agent.pace import Patience
 from agent.reports import ExitClass
 from agent.spec import EngineSpec
@@ -106,6 +107,15 @@ class Engine(Protocol):
 
     def progress(self, metrics: str) -> float | None:
         """Return a number that no step of work leaves as it was; None = cannot tell."""
+
+    def work(self, metrics: str) -> Work:
+        """Read what the engine does now: little, as it is asked every second."""
+
+    def figures(self, metrics: str) -> Figures:
+        """Read what the engine has counted, for Prometheus."""
+
+    def at_once(self, engine: EngineSpec) -> int | None:
+        """Return how many requests it computes at once at most; None = its own choice."""
 
     def patience(self, engine: EngineSpec) -> Patience:
         """Say how long it may be silent before it counts as hung; `hang_after` overrides."""

@@ -5,10 +5,21 @@ second, so it is searched for the wanted lines, and nothing else of it is looked
 """
 
 import math
+import re
 from collections.abc import Iterator
 
+import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
+
+BOUND = re.compile(r'[{,]le="([^"]+)"')
+
+
+class Histogram(msgspec.Struct, frozen=True):
+    """Bounds, each with how many values are not above it, the last of them "+Inf"; and the sum."""
+
+    buckets: tuple[tuple[str, float], ...]
+    sum: float
 
 
 def series(metrics: str, sample: str) -> list[Sample]:
@@ -22,6 +33,33 @@ def total(metrics: str, sample: str) -> float | None:
     """Return the sum of all series of `sample`; None when there is none, or not a number."""
     values = [_value(line, len(sample)) for line in _lines(metrics, sample)]
     return sum(values) if values and all(map(math.isfinite, values)) else None
+
+
+def highest(metrics: str, sample: str) -> float | None:
+    """Return the highest number among all series of `sample`; None when there is none."""
+    values = [_value(line, len(sample)) for line in _lines(metrics, sample)]
+    return max((one for one in values if math.isfinite(one)), default=None)
+
+
+def histogram(metrics: str, name: str) -> Histogram | None:
+    """Return all series of a histogram added up; None when there is none, or not a whole one."""
+    counts: dict[float, float] = {}
+    bucket = f"{name}_bucket"
+    for line in _lines(metrics, bucket):
+        bound = BOUND.search(line)
+        try:
+            limit = float(bound[1]) if bound else math.nan
+        except ValueError:
+            limit = math.nan
+        if math.isnan(limit):
+            return None
+        counts[limit] = counts.get(limit, 0.0) + _value(line, len(bucket))
+    summed = total(metrics, f"{name}_sum")
+    if math.inf not in counts or summed is None or not all(map(math.isfinite, counts.values())):
+        return None
+    ordered = sorted(counts.items())
+    named = ("+Inf" if math.isinf(limit) else repr(limit) for limit, _ in ordered)
+    return Histogram(tuple(zip(named, (n for _, n in ordered), strict=True)), summed)
 
 
 def speaks(metrics: str, prefix: str) -> bool:

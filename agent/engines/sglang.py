@@ -10,6 +10,7 @@ SGLang has no limit on input alone: `max_total_tokens` bounds input and output t
 running and waiting requests apart, so `max_concurrent_requests` bounds each of the two.
 """
 
+import math
 from collections.abc import Sequence
 
 from agent.engines import (
@@ -25,6 +26,8 @@ from agent.engines import (
     variables,
 )
 from agent.engines.base import Chat, Container, Ending, Load, one_token
+from agent.engines.figures import Figures, Work, figures
+from agent.engines.sglang_figures import DECODED, KV_CAPACITY, KV_USE, NAMES
 from agent.engines.sglang_flags import BITSANDBYTES, PROGRAM, SPECULATION
 from agent.engines.sglang_tables import DIED, ENDINGS
 from agent.pace import Patience
@@ -82,6 +85,24 @@ class Sglang:
         found = [one for name in STEPS if (one := exposition.total(metrics, name)) is not None]
         return sum(found) if found else None
 
+    def work(self, metrics: str) -> Work:
+        """Read how full the fullest pool is, and the tokens that its scheduler tells of at once."""
+        live = _of_scheduler(metrics, DECODED, mode="decode")
+        ended = exposition.total(metrics, NAMES.generated_tokens)
+        return Work(
+            kv_use_ratio=exposition.highest(metrics, KV_USE),
+            generated=ended if live is None else live,
+        )
+
+    def figures(self, metrics: str) -> Figures:
+        """Read what SGLang has counted."""
+        return figures(metrics, NAMES, _of_scheduler(metrics, KV_CAPACITY))
+
+    def at_once(self, engine: EngineSpec) -> int | None:
+        """Return its `--max-running-requests`, for each copy of the model."""
+        most = engine.max_running_requests or engine.max_concurrent_requests
+        return most * engine.data_parallel
+
     def patience(self, engine: EngineSpec) -> Patience:
         """A step holds a chunk of a prompt at most: what turns chunks off is a flag of ours."""
         return steps.patience(engine, engine.max_batch_prefill_tokens)
@@ -100,13 +121,15 @@ class Sglang:
         return one_token(engine.name_served)
 
 
-def _of_scheduler(metrics: str, gauge: str) -> int | None:
+def _of_scheduler(metrics: str, gauge: str, **labels: str) -> int | None:
     """Add the replicas (`dp_rank`) up; all ranks of one replica tell of the same requests.
 
     The highest of them counts: with priorities on, the total stands beside its parts, too.
     """
     highest: dict[str, float] = {}
     for one in exposition.series(metrics, gauge):
+        if not labels.items() <= one.labels.items() or not math.isfinite(one.value):
+            continue
         replica = one.labels.get("dp_rank", "")
         highest[replica] = max(one.value, highest.get(replica, 0.0))
     return int(sum(highest.values())) if highest else None

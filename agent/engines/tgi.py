@@ -19,10 +19,14 @@ from agent.engines import (
     variables,
 )
 from agent.engines.base import Chat, Container, Ending, Load, one_token
+from agent.engines.figures import Figures, Work, figures
+from agent.engines.tgi_figures import NAMES
 from agent.engines.tgi_flags import PROGRAM, SPECULATION
 from agent.engines.tgi_tables import ENDINGS
 from agent.pace import Patience
 from agent.spec import EngineSpec
+
+MOST = "tgi_batch_max_total_tokens"  # 3.3.7 sets it before anybody can record it
 
 
 class Tgi:
@@ -70,6 +74,21 @@ class Tgi:
         """Return the number of completed forward passes, prefill and decode together."""
         found = exposition.total(metrics, "tgi_batch_inference_success")
         return found if found is not None else _zero(metrics)
+
+    def work(self, metrics: str) -> Work:
+        """Read the share of the tokens that a batch may reserve, where TGI tells the most."""
+        used = exposition.total(metrics, "tgi_batch_current_max_tokens")
+        most = exposition.total(metrics, MOST)
+        ratio = used / most if used is not None and most else None
+        return Work(kv_use_ratio=ratio, generated=exposition.total(metrics, NAMES.generated_tokens))
+
+    def figures(self, metrics: str) -> Figures:
+        """Read what TGI has counted, each thing since it has first happened."""
+        return figures(metrics, NAMES, exposition.total(metrics, MOST))
+
+    def at_once(self, engine: EngineSpec) -> int | None:
+        """Return how many it lets in: a batch is bounded by its tokens, which TGI measures."""
+        return engine.max_concurrent_requests
 
     def patience(self, engine: EngineSpec) -> Patience:
         """A step may hold a whole prompt; and NCCL, which gives up after 120 s, shall do so first.

@@ -24,6 +24,8 @@ from agent.engines import (
     vllm_command,
 )
 from agent.engines.base import Chat, Container, Ending, Load, one_token
+from agent.engines.figures import Figures, Work, figures
+from agent.engines.vllm_figures import KV_USE, NAMES, kv_capacity
 from agent.engines.vllm_flags import PROGRAM, SPECULATION
 from agent.engines.vllm_tables import DIED, ENDINGS
 from agent.pace import Patience
@@ -76,8 +78,24 @@ class Vllm:
         steps = exposition.total(metrics, "vllm:iteration_tokens_total_count")
         if steps is None:
             return None
-        usage = exposition.total(metrics, "vllm:kv_cache_usage_perc") or 0.0  # 0 to 1 per core
+        usage = exposition.total(metrics, KV_USE) or 0.0  # 0 to 1 per core
         return steps + usage + (_count(metrics, "vllm:num_requests_waiting") or 0) / 1024
+
+    def work(self, metrics: str) -> Work:
+        """Read how full the KV cache of the fullest core is, and the tokens of all."""
+        return Work(
+            kv_use_ratio=exposition.highest(metrics, KV_USE),
+            generated=exposition.total(metrics, NAMES.generated_tokens),
+        )
+
+    def figures(self, metrics: str) -> Figures:
+        """Read what vLLM has counted, over all of its engine cores."""
+        return figures(metrics, NAMES, kv_capacity(metrics))
+
+    def at_once(self, engine: EngineSpec) -> int | None:
+        """Return its `--max-num-seqs`, for each copy of the model."""
+        most = engine.max_running_requests
+        return most * engine.data_parallel if most else None
 
     def patience(self, engine: EngineSpec) -> Patience:
         """A step holds a chunk; a whole prompt where chunked prefill is off."""

@@ -89,8 +89,8 @@ def _engine(engine: EngineView) -> Numbers:
     return {
         "in_flight": engine.in_flight,
         "waiting": engine.requests_waiting,
-        "tokens_per_second": getattr(engine, "tokens_per_second", None),
-        "kv_use_ratio": getattr(engine, "kv_use_ratio", None),
+        "tokens_per_second": engine.tokens_per_second,
+        "kv_use_ratio": engine.kv_use_ratio,
     }
 
 

@@ -7,14 +7,16 @@ from pathlib import Path
 import aiohttp
 import msgspec
 
-from agent import pace, reports
+from agent import pace, reports, speed
 from agent.engines.base import Engine, Load
+from agent.engines.figures import Work
 from agent.errors import SourceError
 from agent.pace import Outcome, Pace
 from agent.paths import Paths, engine_unit
 from agent.sources.port import Answer, Port
 from agent.sources.unit import Units
 from agent.spec import EngineSpec
+from agent.speed import Speed
 
 __all__ = ["Answer", "EngineReading", "EngineSource"]
 
@@ -37,6 +39,8 @@ class EngineReading(msgspec.Struct, frozen=True, kw_only=True):
     exit: reports.Exit | None
     pace: Pace | None = None
     loaded: bool = False
+    kv_use_ratio: float | None = None
+    tokens_per_second: float | None = None
 
 
 class EngineSource:
@@ -57,9 +61,13 @@ class EngineSource:
         http: aiohttp.ClientSession,
         clock: Callable[[], float] = time.monotonic,
         served: Callable[[], bool] = lambda: False,
+        told: Callable[[str | None], None] = lambda _: None,
     ) -> None:
-        """`served`: whether the engine served when we last knew, before this process."""
-        self._served = served
+        """`served`: whether the engine served when we last knew, before this process.
+
+        `told` gets what the engine says of itself, and None when it does not run.
+        """
+        self._served, self._told, self._speed = served, told, Speed()
         self._name, self._spec, self._adapter, self._clock = name, spec, adapter, clock
         self._units, self._paths = units, paths
         self._patience = adapter.patience(spec)
@@ -81,6 +89,7 @@ class EngineSource:
             self._begin(started)
         health, metrics = await self._port.look() if running else (Answer.REFUSED, None)
         load = self._load(metrics)
+        work = self._work(metrics, running=running)
         progress = self._adapter.progress(metrics) if metrics is not None else None
         said = await self._port.chat.fetch()
         chat = self._prove(said, health, load) if started is not None else None
@@ -96,12 +105,14 @@ class EngineSource:
             exit=self._report(self._paths.exit(self._name), reports.Exit),
             pace=followed,
             loaded=self._judged or self._served(),
+            kv_use_ratio=work.kv_use_ratio,
+            tokens_per_second=self._speed.per_second,
         )
 
     def _begin(self, run: reports.Started | None) -> None:
         """Forget all that was asked of another run, and all that it answered."""
         self._run, self._proven, self._judged = run, False, False
-        self._pace, self._others = Pace(), None
+        self._pace, self._others, self._speed = Pace(), None, Speed()
         self._port.forget()
 
     def _load(self, metrics: str | None) -> Load:
@@ -110,6 +121,13 @@ class EngineSource:
         if self._port.chat.under_way and self._others is not None:
             return load.less_one() if (load.in_flight or 0) > self._others else load
         return load
+
+    def _work(self, metrics: str | None, *, running: bool) -> Work:
+        if metrics is not None or not running:
+            self._told(metrics)
+        work = self._adapter.work(metrics) if metrics is not None else Work()
+        self._speed = speed.fold(self._speed, self._clock(), work.generated)
+        return work
 
     def _prove(self, said: Outcome | None, health: Answer, load: Load) -> Answer | None:
         """Ask a chat beside the ticks, a first answer can take long; None = not known yet."""

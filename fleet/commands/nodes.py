@@ -55,6 +55,7 @@ class Snapshot(Struct, frozen=True):
     node: str
     phase: str
     at: float
+    roles: tuple[str, ...] = ()
     engines: dict[str, Engine] = {}
     gpus: Gpus | None = None
     gpus_problem: str = ""
@@ -107,6 +108,11 @@ class Node(Struct, frozen=True, kw_only=True):
     def engines(self) -> dict[str, Engine]:
         """Its engines, by name; none when its agent says nothing."""
         return self.agent.engines if self.agent else {}
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """What it is beside a node with engines."""
+        return self.agent.roles if self.agent else ()
 
     @property
     def release(self) -> str:

@@ -35,7 +35,8 @@ def _rows(fleet: Fleet, now: float) -> Iterator[tuple[str, ...]]:
     for name, node in fleet.nodes.items():
         if not node.engines:
             phase = "NO ANSWER" if node.problem else "-"
-            yield (name, "-", phase, "-", "-", "-", "-", _drift(node), _release(node), "-")
+            role = " ".join(node.roles) or "-"
+            yield (name, "-", phase, role, "-", "-", "-", _drift(node), _release(node), "-")
         for engine, one in node.engines.items():
             yield (
                 name, engine, one.state.phase + ("*" if one.gate_problem else ""),

@@ -26,7 +26,7 @@ def findings(
     """Return what is wrong here; `faults` are what `make validate` says of the inventory."""
     told = [fault(one, "put it right in the inventory, then: make validate") for one in faults]
     found = [*_named("configuration", told), *_named("inventory", _inventory(node, path))]
-    for cert, spec in {spec.gateway.tls_cert_file: spec for spec in specs}.items():
+    for cert, spec in {spec.gateway.tls_cert_file: spec for spec in specs if spec.engines}.items():
         if cert and spec.gateway.tls == "files":
             found += _named("certificate", _certificate(node, cert, spec, now))
     return found

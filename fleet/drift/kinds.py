@@ -19,6 +19,8 @@ STAGES = {
     "gateway": Kind.SAFE,
     "agent": Kind.SAFE,
     "engine": Kind.DISRUPTIVE,
+    "balancer": Kind.SAFE,
+    "monitoring": Kind.SAFE,
     "drift": Kind.SAFE,
     "release": Kind.SAFE,
     "rollout": Kind.SAFE,

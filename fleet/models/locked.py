@@ -38,6 +38,8 @@ def of(spec: HostSpec) -> tuple[Locked, ...]:
 def faults(spec: HostSpec) -> list[str]:
     """Return one sentence for each model that the lock does not let the host serve."""
     path = spec.model.lock_file
+    if not spec.engines:
+        return []
     try:
         entries = read(path)
     except SpecError as error:

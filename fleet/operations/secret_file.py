@@ -9,10 +9,12 @@ from fleet.operations.file import place
 
 
 @operation()
-def secret_file(path: str, content: HiddenValue) -> Generator[StringCommand]:
-    """Make `path` hold the secret `content`, mode 0600, root's.
+def secret_file(
+    path: str, content: HiddenValue, owner: str = "root:root"
+) -> Generator[StringCommand]:
+    """Make `path` hold the secret `content`, mode 0600, root's or its reader's.
 
     pyinfra's own `files.put` shows secrets in four ways (argv of the operation, `/tmp`, the mode
     before the chmod, `--diff`); this shows them in none.
     """
-    yield from place(path, content.unmask().rstrip("\n") + "\n", "600", "root:root")
+    yield from place(path, content.unmask().rstrip("\n") + "\n", "600", owner)

@@ -19,7 +19,7 @@ from agent.engines import ENGINES
 from agent.errors import SpecError
 from agent.spec import HostSpec
 from agent.weights.lock import Locked
-from fleet import fitness, specs, tls_files, validate
+from fleet import control_files, fitness, specs, validate
 from fleet.command import Command
 from fleet.driver import branches
 from fleet.models import locked
@@ -94,7 +94,7 @@ def make(path: Path, limit: Sequence[str], directory: Path, *, offline: bool) ->
 
 def _warned(planned: HostPlan, spec: HostSpec) -> HostPlan:
     """Add what only this machine's files tell."""
-    said = (*planned.warnings, *tls_files.warnings(spec.gateway))
+    said = (*planned.warnings, *control_files.warnings(spec))
     return msgspec.structs.replace(planned, warnings=said)
 
 

@@ -181,10 +181,12 @@ class HostPlan(Value, frozen=True, kw_only=True):
     """One host. `problems` refuse the deploy; `stages` None = what would change is not known.
 
     `driver` None = it gets none. `driver_move` None = it stays, or there is none to be moved.
+    `roles` = what the host is beside a node with engines.
     """
 
     name: str
     contact: Contact
+    roles: tuple[str, ...] = ()
     gpus: Gpus
     disruption: Disruption | None
     driver: DriverPlan | None = None

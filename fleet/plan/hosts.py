@@ -29,6 +29,7 @@ def host(spec: HostSpec, seen: Seen, lock: Sequence[Locked], given: Given) -> Ho
     return HostPlan(
         name=spec.name,
         contact=seen.contact,
+        roles=spec.roles,
         gpus=_gpus(spec, seen, card),
         driver=driver,
         driver_move=seen.driver_move,

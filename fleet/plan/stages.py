@@ -3,6 +3,7 @@
 from fleet.disruption import Disruption
 from fleet.stages import (
     agent,
+    balancer,
     base,
     drift,
     driver,
@@ -10,6 +11,7 @@ from fleet.stages import (
     firewall,
     gateway,
     model,
+    monitoring,
     preflight,
     release,
     runtime,
@@ -29,6 +31,8 @@ DISRUPTIONS: dict[str, Disruption] = {
         takeover,
         agent,
         engine,
+        balancer,
+        monitoring,
         drift,
         release,
     )

@@ -69,7 +69,8 @@ def _alike(hosts: Sequence[HostPlan]) -> Iterator[tuple[list[str], HostPlan]]:
 
 
 def _host(names: Sequence[str], host: HostPlan, width: int) -> Iterator[str]:
-    yield from _wrapped(f"{', '.join(names)}: {_gpus(host.gpus)}", "", "  ", width)
+    what = ", ".join([*host.roles, _gpus(host.gpus)])
+    yield from _wrapped(f"{', '.join(names)}: {what}", "", "  ", width)
     for label, sentence in _sentences(host):
         yield from _item(label, sentence, width)
     if host.stages is None:

@@ -38,12 +38,27 @@ def name(path: str) -> str:
 
 def paths(spec: HostSpec) -> tuple[str, ...]:
     """Return the files that a release needs. The Hub's token is none: the weights are there."""
-    gateway = spec.gateway
     wanted = [
-        *((gateway.tls_cert_file, gateway.tls_key_file) if gateway.tls == "files" else ()),
-        gateway.keys_file,
-        gateway.acme_ca_file,
+        *_of_engines(spec),
+        *_of_balancer(spec),
         spec.agent.webhook_secret_file,
-        spec.model.lock_file,
+        *spec.monitoring.files(),
     ]
     return tuple(path for path in wanted if path and Path(place(path)).exists())
+
+
+def _of_engines(spec: HostSpec) -> tuple[str | None, ...]:
+    """Return what the gateway and the weights need; a host without engines has neither."""
+    if not spec.engines:
+        return ()
+    gateway = spec.gateway
+    pair = (gateway.tls_cert_file, gateway.tls_key_file) if gateway.tls == "files" else ()
+    return (*pair, gateway.keys_file, gateway.acme_ca_file, spec.model.lock_file)
+
+
+def _of_balancer(spec: HostSpec) -> tuple[str | None, ...]:
+    own = spec.balancer
+    if not own.enabled:
+        return ()
+    pair = (own.tls_cert_file, own.tls_key_file) if own.tls == "files" else ()
+    return (*pair, own.nodes_ca_file)

@@ -4,7 +4,7 @@ from pyinfra import host
 from pyinfra.api.deploy import deploy
 from pyinfra.api.hiddenvalue import HiddenValue
 
-from agent.engines import ENGINES
+from agent.engines import longest_stop
 from agent.spec import HostSpec
 from fleet import control_files, program
 from fleet.disruption import Disruption
@@ -43,12 +43,10 @@ def place(spec: HostSpec, found: Bare) -> None:
 def apply(spec: HostSpec) -> None:
     """Run the agent. Engines and traffic go on while it is started again."""
     file(name=f"place {POLKIT}", path=POLKIT, content=render("50-stoker.rules", spec=spec))
-    longest = max(ENGINES[e.kind].stop_deadline(e) for e in spec.engines.values())
-    file(
-        name=f"place {ENGINE_UNIT}",
-        path=ENGINE_UNIT,
-        content=render("stoker-engine@.service", stop_seconds=int(longest) + MARGIN),
-    )
+    if spec.engines:
+        seconds = int(longest_stop(spec.engines)) + MARGIN
+        unit = render("stoker-engine@.service", stop_seconds=seconds)
+        file(name=f"place {ENGINE_UNIT}", path=ENGINE_UNIT, content=unit)
     if spec.agent.arm_reset:
         file(name=f"place {RESET_UNIT}", path=RESET_UNIT, content=render("stoker-reset@.service"))
     else:

@@ -75,7 +75,7 @@ def _directories(spec: HostSpec) -> dict[str, tuple[str, str]]:
         "/var/lib/stoker": shared,
         "/var/lib/stoker/agent": ("755", "stoker:stoker"),
         "/var/lib/stoker/engines": ours,
-        spec.model.root: ours,
+        **({spec.model.root: ours} if spec.engines else {}),
         "/run/stoker": shared,
         "/run/stoker/engines": ours,
         "/run/stoker/gates": ("755", "stoker:stoker"),

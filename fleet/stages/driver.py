@@ -101,5 +101,6 @@ def _batches(spec: HostSpec) -> list[list[str]]:
     serves = {
         name: {engine.model for engine in other.engines.values()}
         for name, other in specs.of_inventory(host.inventory).items()
+        if other.engines
     }
     return rollout.batches(serves, serves, spec.rollout.batch)

@@ -45,6 +45,10 @@ def snapshot(phase: Phase = Phase.SERVING, **facts: object) -> Snapshot:
         running_since=10.0,
         last_exit=None,
         replicas_wanted=0.1,
+        requests_running_max=256,
+        kv_use_ratio=0.25,
+        tokens_per_second=30.5,
+        restarts_max=3,
     )
     known = {
         "node": "gpu-1",

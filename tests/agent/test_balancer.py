@@ -69,3 +69,48 @@ def test_the_node_and_its_engines(
 def test_before_the_first_look_it_is_out() -> None:
     for engine in (None, "a"):
         assert told(None, engine) == out("Starting")
+
+
+def model(*engines: tuple[Phase, str, float], most: dict[str, int] | None = None) -> str:
+    found = shown(*engines)
+    return told(found, f"model={next(iter(found.engines.values())).served_name}", most)
+
+
+@pytest.mark.parametrize(
+    ("engines", "expected"),
+    [
+        ([(P.SERVING, AGENT, 1.0)], "up ready 100% maxconn:8\n"),
+        ([(P.SERVING, AGENT, 0.5)], "up ready 50% maxconn:4\n"),
+        # two replicas: as long as one serves, as much as it can do of what both could
+        ([(P.SERVING, AGENT, 1.0), (P.SERVING, AGENT, 1.0)], "up ready 100% maxconn:24\n"),
+        ([(P.SERVING, AGENT, 1.0), (P.STARTING, AGENT, 1.0)], "up ready 50% maxconn:8\n"),
+        ([(P.DRAINED, "al", 1.0), (P.SERVING, AGENT, 0.5)], "up ready 25% maxconn:8\n"),
+        (
+            [(P.DRAINED, "al", 1.0), (P.DRAINED, "al", 1.0)],
+            "up drain 100% maxconn:24 #WhyA\n",
+        ),
+        (
+            [(P.DRAINED, "al", 1.0), (P.QUARANTINED, AGENT, 1.0)],
+            "down drain 100% maxconn:24 #WhyB\n",
+        ),
+    ],
+)
+def test_a_model_is_as_good_as_its_engines_together(
+    engines: list[tuple[Phase, str, float]], expected: str
+) -> None:
+    assert model(*engines, most={"a": 8, "b": 16}) == expected
+
+
+def test_a_model_that_nobody_serves_is_down() -> None:
+    assert told(shown((P.SERVING, AGENT, 1.0)), "model=x") == out("NoSuchModel")
+    assert model((P.SERVING, AGENT, 1.0)) == up(100)  # nobody said how many it takes
+
+
+def test_a_replica_behind_a_gate_that_is_stuck_does_not_count() -> None:
+    found = shown((P.SERVING, AGENT, 1.0), (P.SERVING, AGENT, 1.0))
+    stuck = msgspec.structs.replace(found.engines["a"], gate_problem="EACCES")
+    asked = f"model={stuck.served_name}"
+    one = msgspec.structs.replace(found, engines={**found.engines, "a": stuck})
+    assert told(one, asked) == up(50)
+    both = msgspec.structs.replace(found, engines={"a": stuck, "b": stuck})
+    assert told(both, asked) == out("GateStuck")

@@ -72,7 +72,13 @@ class Seen:
         self.paths = Paths(run=root / "run", state=root / "state")
         self.units = FakeUnits([])
         self.units.up[engine_unit("main")] = True
-        self.source = EngineSource("main", spec, ENGINES["tgi"], self.units, self.paths, http)
+        self.now = 0.0
+        self.told: list[str | None] = []
+        self.source = EngineSource(
+            *("main", spec, ENGINES["tgi"], self.units, self.paths, http),
+            clock=lambda: self.now or time.monotonic(),
+            told=self.told.append,
+        )
 
     def report(self, started: Started) -> None:
         reports.write(self.paths.started("main"), started)
@@ -249,3 +255,29 @@ async def test_an_engine_that_is_being_stopped_is_neither_here_nor_gone(seen: Se
     seen.source._units = Stopping([])
     with pytest.raises(SourceError, match="being stopped"):
         await seen.look()
+
+
+async def test_what_it_says_of_itself_is_told_on(seen: Seen, engine: FakeEngine) -> None:
+    more = "tgi_batch_current_max_tokens 512\ntgi_batch_max_total_tokens 2048\n"
+    engine.metrics = (METRICS + more).encode()
+    assert (await seen.look()).kv_use_ratio == 0.25
+    assert seen.told == [METRICS + more]
+    engine.metrics = b"\xff"
+    assert (await seen.look()).kv_use_ratio is None
+    assert len(seen.told) == 1
+    seen.units.up[engine_unit("main")] = False
+    await seen.look()
+    assert seen.told[1:] == [None]
+
+
+async def test_tokens_a_second_start_anew_with_the_engine(seen: Seen, engine: FakeEngine) -> None:
+    async def look(at: float, tokens: int) -> float | None:
+        seen.now = at
+        engine.metrics = f"{METRICS}tgi_request_generated_tokens_sum {tokens}\n".encode()
+        return (await seen.look()).tokens_per_second
+
+    assert await look(1, 100) is None
+    assert await look(3, 150) == 25
+    seen.report(msgspec.structs.replace(STARTED, started=20.0))
+    assert await look(4, 900) is None
+    assert await look(5, 910) == 10

@@ -10,6 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from agent import metrics
 from agent.counters import OTHER, REASONS, Counters
+from agent.engine_books import EngineBooks
+from agent.engines import ENGINES
 from agent.ladder import Outcome
 from agent.model import Phase, Remedy, Verb
 from agent.news import news
@@ -28,12 +30,17 @@ from tests.agent.shown import (
     step,
 )
 
+SAMPLE = (Path(__file__).parent / "engines/samples/vllm.txt").read_text()
+
 
 class Scrapes:
     """A process that shows one snapshot after another, and is scraped."""
 
     def __init__(self, *shown: Snapshot) -> None:
         self.counters = Counters()
+        self.engines = EngineBooks({"main": ENGINES["vllm"]})
+        self.engines.take("main", SAMPLE)
+        self.counters.registry.register(self.engines)
         self.latest: Snapshot | None = None
         self.show(*shown)
 
@@ -74,6 +81,8 @@ PLAIN = {  # numbers of things, states and switches: they have no unit
     *("stoker_gpu_page_retirement_pending", "stoker_gpu_nvlinks_active"),
     *("stoker_gpu_pcie_lanes", "stoker_gpu_pcie_lanes_max"),
     *("stoker_gpu_pcie_generation", "stoker_gpu_pcie_generation_max"),
+    *("stoker_engine_requests_running_max", "stoker_engine_restarts_max"),
+    *("stoker_engine_kv_capacity_tokens", "stoker_check_unknown", "stoker_gateway_deaf"),
     *("stoker_drift_left", "stoker_drift_corrected", "stoker_drift_check_failed"),
 }
 
@@ -95,8 +104,10 @@ def test_conventions() -> None:
 
 LABELS = {
     *("engine", "phase", "uuid", "check", "subject", "reason", "version", "remediation"),
-    *("remedy", "rung", "xid", "result", "source", "type", "le", "kind", "model"),
+    *("remedy", "rung", "xid", "result", "source", "type", "le", "kind", "outcome"),
+    *("model", "index", "name"),
 }
+NAMES = {"stoker_engine_info": "model", "stoker_gpu_info": "name"}  # one of each engine, each GPU
 
 
 def test_labels_are_bounded_and_never_free_text() -> None:
@@ -104,8 +115,13 @@ def test_labels_are_bounded_and_never_free_text() -> None:
     scraped = Scrapes(snapshot(), shown)
     labels = [one.labels for family in scraped.families() for one in family.samples]
     assert {name for one in labels for name in one} == LABELS
-    # The name of the model is what the spec says, as the engine's is; it may be longer.
-    values = {value for one in labels for name, value in one.items() if name != "model"}
+    values = {
+        value
+        for family in scraped.families()
+        for one in family.samples
+        for label, value in one.labels.items()
+        if NAMES.get(family.name) != label
+    }
     assert max(map(len, values)) <= 50
     for text in ("org/a-model", "the driver hangs", "a test", "i-1", "VLLM", "alice"):
         assert not [value for value in values if text in value]
@@ -160,11 +176,31 @@ def test_every_gauge_returns_when_all_is_well_again() -> None:
         ("stoker_incidents_open{remedy=undecided}", 1, 0),
         ("stoker_rung_waiting{reason=NotArmed,rung=reboot}", 1, 0),
         ("stoker_gpu_blind{}", 1, 0),
+        ("stoker_gateway_deaf{}", 1, 0),
     ],
 )
 def test_a_gauge_during_the_fault_and_after(name: str, bad: float, good: float) -> None:
     sicker = msgspec.structs.replace(sick(), gpus=None)
-    assert (samples(sicker)[name], samples(sicker, snapshot())[name]) == (bad, good)
+    well = snapshot(gateway=GatewayView())
+    assert (samples(sicker)[name], samples(sicker, well)[name]) == (bad, good)
+
+
+def test_what_engines_are_and_do() -> None:
+    found = samples(snapshot())
+    name = "org/a-model-with-quite-a-long-name-70B-Instruct-FP8"
+    assert found[f"stoker_engine_info{{engine=main,kind=vllm,model={name}}}"] == 1
+    assert found["stoker_engine_gpu_info{engine=main,uuid=GPU-0}"] == 1
+    assert found["stoker_engine_kv_use_ratio{engine=main}"] == 0.25
+    assert found["stoker_engine_requests_running_max{engine=main}"] == 256
+    assert found["stoker_engine_restarts_max{engine=main}"] == 3
+    assert found["stoker_gpu_info{index=1,name=NVIDIA H100 80GB HBM3,uuid=GPU-1}"] == 1
+    bare = samples(engine(snapshot(), kv_use_ratio=None, requests_running_max=None))
+    assert not [one for one in bare if "kv_use" in one or "running_max" in one]
+
+
+def test_checks_that_cannot_tell() -> None:
+    assert samples(sick())["stoker_check_unknown{check=gpu_count}"] == 1
+    assert not [one for one in samples(sick(), snapshot()) if "check_unknown" in one]
 
 
 @pytest.mark.parametrize(
@@ -202,8 +238,9 @@ def test_until_the_certificate_expires() -> None:
 
 def test_what_is_not_known_is_not_a_number() -> None:
     found = samples(sick())
-    assert not [name for name in found if "uuid=GPU-0" in name or "page_retirement" in name]
-    assert not [name for name in found if "requests_running" in name]
+    assert not [name for name in found if name.startswith("stoker_gpu") and "GPU-0" in name]
+    assert not [name for name in found if "page_retirement" in name]
+    assert not [name for name in found if "requests_running{" in name]
     nameless = nvml(2, uuid="", temperature=1)
     assert not [name for name in samples(snapshot(gpus=nameless)) if "celsius" in name]
 
@@ -234,7 +271,7 @@ def test_each_fault_counts_once() -> None:
 def test_counters_never_fall() -> None:
     scraped = Scrapes(snapshot())
     counters = {f.name for f in scraped.families() if f.type in {"counter", "histogram"}}
-    ours = tuple(name for name in counters if not name.startswith("stoker_gpu"))
+    ours = tuple(name for name in counters if not name.startswith(("stoker_gpu", "stoker_engine")))
     last: dict[str, float] = {}
     for shown in (sick(), snapshot(log_gaps=0), sick(), snapshot(log_gaps=1), snapshot()):
         found = {n: v for n, v in scraped.show(shown).samples().items() if n.startswith(ours)}

@@ -15,7 +15,10 @@ from tests.agent.fakes import look
 def shown(reading: EngineReading | None, scaling: ScalingSpec) -> EngineView:
     state = EngineState(phase=Phase.SERVING, since=1.0, reason="Test", message="a test")
     spec = engine("vllm", served_name="chat")
-    return view(spec, state, reading, left=3, advice=Remedy.NONE, capacity=1.0, scaling=scaling)
+    return view(
+        *(spec, state, reading),
+        left=3, budget=3, at_once=None, advice=Remedy.NONE, capacity=1.0, scaling=scaling,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(

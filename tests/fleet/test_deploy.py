@@ -6,7 +6,7 @@ from fleet.render import ROOT
 
 ORDER = [
     "preflight", "base", "firewall", "driver", "runtime", "model", "gateway", "takeover", "agent",
-    "engine", "drift", "release",
+    "engine", "balancer", "monitoring", "drift", "release",
 ]  # fmt: skip
 
 

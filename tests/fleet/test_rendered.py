@@ -24,6 +24,9 @@ TWO = spec(
     agent_webhook_secret_file="/secrets/webhook",
     engines={"chat": {"gpus": 2}, "code": {"gpus": 2, "port": 8081, "model": "org/code"}},
 )
+BALANCED = spec(
+    gateway_server_name="gpu-1.example", gateway_balancers=("10.0.0.9", "2001:db8::/64")
+)
 OLD, NEW = Nginx((1, 22, 1)), Nginx((1, 26, 3), ipv6=False)
 
 
@@ -39,6 +42,7 @@ def golden(name: str, text: str) -> None:
     [
         ("one-1.22", ONE, OLD),
         ("one-1.26", ONE, NEW),
+        ("balanced-1.22", BALANCED, OLD),
         ("two-1.22", TWO, OLD),
         ("two-1.26", TWO, NEW),
     ],

@@ -27,13 +27,6 @@ MODEL = "meta-llama/Llama-3.3-70B-Instruct"
 FORGED = "<img src=x onerror=\"document.title='forged'\">"
 
 
-class Measured(EngineView, frozen=True, kw_only=True):
-    """An engine of which tokens and KV cache are known too."""
-
-    tokens_per_second: float | None = None
-    kv_use_ratio: float | None = None
-
-
 def gpu(number: int, **facts: object) -> Gpu:
     """GPU `number` at work."""
     known: dict[str, object] = {
@@ -60,7 +53,7 @@ def gpu(number: int, **facts: object) -> Gpu:
     return msgspec.convert({**known, **facts}, Gpu, from_attributes=True)
 
 
-def engine(phase: Phase, gpus: tuple[int, ...], now: float, **facts: object) -> Measured:
+def engine(phase: Phase, gpus: tuple[int, ...], now: float, **facts: object) -> EngineView:
     """An engine in `phase`; `facts` are of it and, where they are its state's, of that."""
     uuids = tuple(UUIDS[one] for one in gpus)
     of_state = {key: facts.pop(key) for key in list(facts) if key in EngineState.__struct_fields__}
@@ -77,6 +70,7 @@ def engine(phase: Phase, gpus: tuple[int, ...], now: float, **facts: object) -> 
         "requests_waiting": 2,
         "gpus": uuids,
         "restarts_left": 3,
+        "restarts_max": 3,
         "advice": Remedy.NONE,
         "capacity": 1.0,
         "digest": "9f2c41d07be3a516",
@@ -86,7 +80,7 @@ def engine(phase: Phase, gpus: tuple[int, ...], now: float, **facts: object) -> 
         "tokens_per_second": 1840.0,
         "kv_use_ratio": 0.62,
     }
-    return Measured(state=EngineState(**state), **{**known, **facts})  # type: ignore[arg-type]
+    return EngineView(state=EngineState(**state), **{**known, **facts})  # type: ignore[arg-type]
 
 
 def healthy(now: float | None = None, **facts: object) -> Snapshot:

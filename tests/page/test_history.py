@@ -43,7 +43,7 @@ def test_columns_are_as_long_as_the_times_and_gaps_are_told() -> None:
     found = history(fold(samples, at(1010.0)))
     assert found.at == (1000.0, 1005.0, 1010.0)
     assert found.engines["main"]["in_flight"] == (4, 4, 4)
-    assert found.engines["main"]["kv_use_ratio"] == (None, None, None)
+    assert found.engines["main"]["kv_use_ratio"] == (0.25, 0.25, 0.25)
     assert found.gpus["GPU-0"]["temperature"] == (41, None, 41)
     assert msgspec.json.decode(msgspec.json.encode(found), type=History) == found
 

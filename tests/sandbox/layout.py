@@ -111,8 +111,15 @@ FLEETS["roll"] = (
     tuple(HostLayout(f"gpu-{n}", "trixie", 1, 10 + n) for n in (1, 2, 3)),
 )
 
+# Two that serve, and two that watch them; these have no engine (inventory/sandbox.py).
+_EYES = (
+    HostLayout("eye-1", "trixie", 0, 31, engine="", on_request=True),
+    HostLayout("eye-2", "bookworm", 0, 32, engine="", on_request=True),
+)
+FLEETS["watched"] = (".sandbox-watched", "10.82.0.0/24", (*_GPU_HOSTS, *_EYES))
+
 # For work on one thing beside another: a small fleet each.
-_DEV = (HostLayout("gpu-1", "trixie", 2, 11), HostLayout("old-1", "bookworm", 0, 13))
+_DEV = (HostLayout("gpu-1", "trixie", 2, 11), HostLayout("old-1", "bookworm", 0, 13), *_EYES)
 FLEETS |= {f"dev-{n}": (f".sandbox-dev-{n}", f"10.9{n}.0.0/24", _DEV) for n in range(1, 9)}
 
 

@@ -23,6 +23,8 @@ PACKAGES = {
     "haproxy": ("haproxy",),
     "nginx": ("nginx", "libnginx-mod-http-js"),
     "dbus-daemon": ("dbus",),
+    "promtool": ("prometheus",),
+    "amtool": ("prometheus-alertmanager",),
     "systemd-analyze": ("systemd",),
     "etcd": ("etcd-server",),
     "chromium": ("chromium", "fonts-dejavu-core"),

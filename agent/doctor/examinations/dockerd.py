@@ -54,7 +54,7 @@ class Dockerd:
         if reading.silent:
             yield fault(reading.silent, "systemctl status docker; journalctl -u docker -n 50")
         elif docker is None:
-            if spec is not None:
+            if spec is not None and spec.engines:
                 yield fault("Docker is not installed", "deploy this host again")
         else:
             yield from _manners(docker, spec)

@@ -41,7 +41,8 @@ class Units:
         manifest = seen.manifest()
         wanted = dict(manifest.units) if manifest else {}
         if spec is not None and not manifest:  # a deploy that did not come to its end
-            wanted = {AGENT: Unit(active=True), "docker.service": Unit(active=True)}
+            wanted = {AGENT: Unit(active=True)}
+            wanted |= {"docker.service": Unit(active=True)} if spec.engines else {}
         return UnitsReading(states=states(seen, sorted(wanted)), wanted=wanted)
 
     def judge(

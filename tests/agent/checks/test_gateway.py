@@ -51,8 +51,9 @@ def test_the_sentence_says_what_to_do(days: float, tls: str, text: str) -> None:
 
 
 async def test_without_a_certificate_nothing_is_known() -> None:
+    found = await Certificate().read(Round(gateway=GatewayReading(problem="no such file")))
     with pytest.raises(SourceError, match="no such file"):
-        await Certificate().read(Round(gateway=GatewayReading(problem="no such file")))
+        Certificate().judge(found, spec(1))
 
 
 @pytest.mark.parametrize(

@@ -305,7 +305,10 @@ def test_unattended_upgrades_leave_alone_what_the_recipe_names() -> None:
 
 
 def test_with_a_fleet_brake_the_engine_is_drained_with_a_slot() -> None:
-    braked = {"agent_fleetlock_url": "http://lock.example", "rollout_slot_wait": 90.0}
+    braked: dict[str, Any] = {
+        "agent_fleetlock_url": "http://lock.example",
+        "rollout_slot_wait": 90.0,
+    }
     said_then = moved(host(state(), state(**NEW), state(**WAITING)), **braked)
     [drain] = [one for one in said_then if one.startswith("/usr/local/bin/stokerctl drain")]
     assert " --slot 90 || {" in drain

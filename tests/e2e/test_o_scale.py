@@ -36,7 +36,7 @@ def test_an_idle_fleet_tells_its_share_and_loses_nothing_at_first_sight(world: W
     for host in world.hosts:
         assert world.engine(host)["replicas_wanted"] == 0.0
         text = world.shell(host, "curl -fsS http://127.0.0.1:9750/metrics")
-        assert 'stoker_engine_replicas_wanted{engine="main",model="' in text
+        assert 'stoker_engine_replicas_wanted{engine="main"} 0.0' in text
     code, found = scale(world)
     assert code == 0
     assert found["current"] == found["desired"] == len(world.hosts)

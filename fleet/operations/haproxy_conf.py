@@ -1,0 +1,37 @@
+"""HAProxy's configuration, for the host as it is, tested before it is put in place."""
+
+from collections.abc import Generator
+
+from pyinfra import host
+from pyinfra.api import StringCommand, operation
+
+from agent.spec import HostSpec
+from fleet import balancer
+from fleet.facts.haproxy import InstalledHaproxy
+from fleet.facts.paths import PathStates
+from fleet.operations.file import place
+
+
+@operation()
+def haproxy_conf(spec: HostSpec) -> Generator[StringCommand]:
+    """Place the configuration; one that HAProxy refuses never replaces one that works."""
+    content = balancer.haproxy_cfg(spec, host.get_fact(InstalledHaproxy))
+    check = "/usr/sbin/haproxy -c -q -f"
+    yield from place(balancer.CONF, content, "644", "root:root", check)
+
+
+@operation()
+def keepalived_conf(spec: HostSpec) -> Generator[StringCommand]:
+    """Place keepalived's configuration, for the interface that it is about."""
+    content = balancer.keepalived_conf(spec, host.get_fact(InstalledHaproxy).interface)
+    check = "/usr/sbin/keepalived --config-test -f"
+    yield from place(balancer.KEEPALIVED, content, "644", "root:root", check)
+
+
+@operation()
+def keepalived_off() -> Generator[StringCommand]:
+    """Take the shared address off a balancer that is to have none."""
+    if balancer.KEEPALIVED not in host.get_fact(PathStates, paths=[balancer.KEEPALIVED]):
+        host.noop("there is no shared address")
+        return
+    yield StringCommand(f"systemctl disable --now keepalived.service; rm -f {balancer.KEEPALIVED}")

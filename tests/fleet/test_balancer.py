@@ -1,0 +1,255 @@
+"""The balancer's files, as they are known to be good, and what is told of its settings."""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent import haproxy
+from agent.drift.report import Kind
+from agent.errors import SpecError
+from agent.spec import HostSpec
+from fleet import balancer, control_files, firewall, fitness, peering
+from fleet.balancer_tls import names
+from fleet.drift.kinds import kind
+from fleet.facts.bare import Bare, Listener
+from fleet.facts.doors import Doors
+from fleet.facts.haproxy import Haproxy, InstalledHaproxy
+from fleet.facts.paths import PathStates
+from fleet.operations.haproxy_conf import haproxy_conf, keepalived_conf, keepalived_off
+from fleet.release import given
+from tests.fleet.balancer_site import HAPROXY
+from tests.fleet.samples import FakeHost, commands
+from tests.fleet.test_peering import FLEET, LB, addresses, made, resolved
+from tests.fleet.test_rendered import golden
+from tests.fleet.tls_pairs import good
+
+HERE = Haproxy((3, 0), ipv6=True, interface="enp1s0")
+ONE = {name: FLEET[name] for name in ("gpu-1", "lb-1")}
+PAIR = {
+    "gpu-1": {**FLEET["gpu-1"], "gateway_tls": "local-ca"},
+    "gpu-3": {**FLEET["gpu-1"], "base_address": "2001:db8::3", "gateway_server_name": "gpu-3.x"},
+    "lb-1": {
+        **FLEET["lb-1"],
+        "balancer_server_name": "llm.example *.llm.example",
+        "balancer_tls": "local-ca",
+        "balancer_affinity": "X-Session-Id",
+        "balancer_vip": "10.0.0.100/24",
+        "firewall_read_from": ("10.9.0.0/16",),
+    },
+    "lb-2": {**FLEET["lb-1"], "base_address": "10.0.0.10", "balancer_vip": "10.0.0.100/24"},
+}
+
+
+def lb(hosts: dict[str, dict[str, Any]] = ONE, name: str = "lb-1", **data: Any) -> HostSpec:
+    return resolved({**hosts, name: {**hosts[name], **data}})[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "spec"), [("one", lb()), ("several", lb(FLEET)), ("pair", lb(PAIR))]
+)
+def test_haproxy_cfg(name: str, spec: HostSpec) -> None:
+    golden(f"haproxy.cfg-{name}", balancer.haproxy_cfg(spec, HERE))
+
+
+def test_the_rest_of_its_files() -> None:
+    golden("balancer.lua", balancer.script(lb()))
+    golden("haproxy.service.d", balancer.drop_in(lb()))
+    golden("keepalived.conf", balancer.keepalived_conf(lb(PAIR), "enp1s0"))
+    golden("firewall.nft-balancer", firewall.rules(lb(PAIR), (22,)))
+
+
+@pytest.mark.skipif(HAPROXY is None, reason="no haproxy: apt-get install haproxy")
+@pytest.mark.parametrize("name", ["one", "several", "pair"])
+def test_haproxy_takes_it(name: str, tmp_path: Path) -> None:
+    assert HAPROXY
+    text = (Path(__file__).parent / "golden" / f"haproxy.cfg-{name}").read_text()
+    good(tmp_path)
+    (tmp_path / "balancer.lua").write_text(balancer.script(lb()))
+    (tmp_path / "tls.crt.key").write_text((tmp_path / "tls.key").read_text())
+    for there, here in {
+        balancer.CERTIFICATE: "tls.crt",
+        balancer.NODES_CA: "tls.crt",
+        balancer.SCRIPT: "balancer.lua",
+    }.items():
+        text = text.replace(there, str(tmp_path / here))
+    path = tmp_path / "haproxy.cfg"
+    path.write_text(text)
+    done = subprocess.run(
+        [HAPROXY, "-c", "-q", "-f", path], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    told = [line for line in done.stderr.splitlines() if "state file" not in line]
+    assert [line for line in told if "WARNING" in line or "ALERT" in line] == []
+
+
+def test_a_pair_knows_each_other_and_who_comes_first() -> None:
+    found = resolved(PAIR)
+    first, second = found["lb-1"].balancer, found["lb-2"].balancer
+    assert (first.partners, first.vip_rank) == (("10.0.0.10",), 0)
+    assert (second.partners, second.vip_rank) == (("10.0.0.9",), 1)
+    text = balancer.keepalived_conf(found["lb-2"], "eth7")
+    assert "priority 249" in text
+    assert "interface eth7" in text
+    assert "unicast_src_ip 10.0.0.10" in text
+
+
+def test_who_signs_the_gateways_certificates() -> None:
+    text = balancer.haproxy_cfg(lb(PAIR), HERE)
+    [local] = [line for line in text.splitlines() if "server gpu-1 " in line]
+    [other] = [line for line in text.splitlines() if "server gpu-3 " in line]
+    assert f"ca-file {balancer.NODES_CA} " in local
+    assert "ca-file /etc/ssl/certs/ca-certificates.crt " in other
+    assert "[2001:db8::3]:443" in other
+    assert balancer.NODES_CA in balancer.files(lb(PAIR))
+    assert balancer.NODES_CA not in balancer.files(lb())
+
+
+def test_a_model_that_only_some_hosts_have_gets_a_backend_of_its_own() -> None:
+    adapter = {"sql": "o/sql@" + "d" * 40}
+    hosts = {
+        "gpu-1": {**FLEET["gpu-1"], "engine_served_name": "chat", "engine_lora_adapters": adapter},
+        "gpu-3": {**FLEET["gpu-1"], "engine_served_name": "chat", "base_address": "10.0.0.3"},
+        "lb-1": FLEET["lb-1"],
+    }
+    found = {one.name: [s.name for s in one.servers] for one in balancer.of(lb(hosts))}
+    assert found == {"chat": ["gpu-1", "gpu-3"], "sql": ["gpu-1"]}
+    asked = {s.asks for one in balancer.of(lb(hosts)) for s in one.servers}
+    assert asked == {"model=chat"}
+
+
+def test_replicas_on_one_host_are_one_server() -> None:
+    hosts = {
+        "gpu-1": {
+            **FLEET["gpu-1"],
+            "driver_gpu_count": 2,
+            "engine_served_name": "chat",
+            "engines": {"a": {}, "b": {"port": 8081, "max_concurrent_requests": 32}},
+        },
+        "lb-1": FLEET["lb-1"],
+    }
+    [one] = balancer.of(lb(hosts))
+    assert [(s.name, s.most) for s in one.servers] == [("gpu-1", 160)]
+
+
+def test_another_host_changes_no_number_of_the_others() -> None:
+    few = {s.name: s.number for s in balancer.of(lb())[0].servers}
+    more = {**FLEET, **{f"gpu-{n}": {**FLEET["gpu-1"], "base_address": f"10.0.1.{n}"}
+                        for n in range(10, 90)}}  # fmt: skip
+    many = {s.name: s.number for s in balancer.of(lb(more))[0].servers}
+    assert few.items() <= many.items()
+    assert len(set(many.values())) == 81
+
+
+def test_backends_have_names_of_their_own() -> None:
+    models = {"a": "x/y", "b": "x_y", "c": "clients"}
+    engines = {n: {"served_name": m, "port": 8080 + i} for i, (n, m) in enumerate(models.items())}
+    hosts = {
+        "gpu-1": {**FLEET["gpu-1"], "driver_gpu_count": 3, "engines": engines},
+        "lb-1": FLEET["lb-1"],
+    }
+    assert [one.name for one in balancer.of(lb(hosts))] == ["x_y", "x_y-1", "clients-2"]
+
+
+def test_its_ports_are_open_and_its_metrics_for_readers_alone() -> None:
+    found = {one.what: (one.ports, one.sources) for one in firewall.openings(lb(PAIR), (22,))}
+    assert found["the balancer"] == ((80, 443), firewall.ANYWHERE)
+    assert found["its metrics"] == ((8405,), ("10.9.0.0/16",))
+    assert found["its partners"] == ((), ("10.0.0.10",))
+    assert "meta l4proto 112 accept" in firewall.rules(lb(PAIR), (22,))
+    text = balancer.haproxy_cfg(lb(PAIR), HERE)
+    assert "acl allowed src 10.9.0.0/16" in text
+    taken = Bare(
+        os="debian-13", machine="x86_64", python="3.13", doors=Doors(),
+        listeners=(Listener(443, "caddy.service", "caddy"),),
+    )  # fmt: skip
+    [sentence] = fitness.problems(lb(), taken)
+    assert "port 443, wanted by the balancer, is taken by caddy" in sentence
+
+
+def test_beside_a_gateway_it_needs_a_port_of_its_own() -> None:
+    both = {**FLEET["gpu-1"], "balancer_enabled": True}
+    with pytest.raises(SpecError, match="port 443: wanted by gateway and balancer"):
+        HostSpec.from_data("gpu-1", both)
+    spec = resolved({"gpu-1": {**both, "balancer_port": 8443}})["gpu-1"]
+    text = balancer.haproxy_cfg(spec, HERE)
+    assert "bind *:8443 ssl" in text
+    assert "frontend plain" not in text
+    assert "agent-addr 127.0.0.1" in text
+    assert spec.gateway.balancers == ("10.0.0.1",)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({"balancer_affinity": "X Id"}, ["balancer_affinity", "HTTP header"]),
+        ({"balancer_read_timeout": 10.0}, ["balancer_queue_seconds = 30", "= 10"]),
+        ({"balancer_enabled": False, "monitoring_enabled": True, "balancer_vip": "10.0.0.1/8"},
+         ["balancer_vip", "no balancer"]),
+        ({"balancer_tls": "acme"}, ["balancer_tls = 'acme'", "'files', 'local-ca'"]),
+        ({"balancer_body_kib": 8}, ["balancer_body_kib = 8"]),
+    ],
+)  # fmt: skip
+def test_wrong_settings_get_a_sentence(data: Any, words: list[str]) -> None:
+    with pytest.raises(SpecError) as error:
+        HostSpec.from_data("lb-1", {**LB, **data})
+    assert all(word in str(error.value) for word in words), error.value
+
+
+def test_an_inventory_without_a_host_to_send_to_is_refused() -> None:
+    alone = made({"lb-1": FLEET["lb-1"]})
+    [sentence] = peering.faults(alone, addresses(alone))
+    assert "no host of the inventory has an engine" in sentence
+    nameless = made({**ONE, "gpu-1": {**FLEET["gpu-1"], "gateway_server_name": "_"}})
+    [sentence] = peering.faults(nameless, addresses(nameless))
+    assert "certificate of gpu-1" in sentence
+    assert "gateway_server_name = '_'" in sentence
+
+
+def test_its_files_are_looked_at_under_its_own_keys(tmp_path: Path) -> None:
+    found = "\n".join(control_files.faults(lb()))
+    assert "balancer_tls_cert_file: is empty" in found
+    assert "gateway_tls" not in found
+    good(tmp_path)
+    files: dict[str, Any] = {
+        "balancer_tls_cert_file": str(tmp_path / "tls.crt"),
+        "balancer_tls_key_file": str(tmp_path / "tls.key"),
+        "balancer_nodes_ca_file": str(tmp_path / "none"),
+        "balancer_server_name": "elsewhere.example",
+    }
+    found = "\n".join(control_files.faults(lb(**files)))
+    assert "is not for elsewhere.example (balancer_server_name)" in found
+    assert "balancer_nodes_ca_file" in found
+    assert set(given.paths(lb(**files))) == {str(tmp_path / "tls.crt"), str(tmp_path / "tls.key")}
+
+
+def test_it_has_all_names_by_which_it_is_known() -> None:
+    assert names(lb(PAIR), "10.0.0.9") == [
+        "llm.example", "*.llm.example", "lb-1", "10.0.0.9", "10.0.0.100",
+    ]  # fmt: skip
+
+
+def test_nothing_replaces_what_haproxy_takes_but_what_it_takes() -> None:
+    host = FakeHost({InstalledHaproxy: HERE, PathStates: {}}, "lb-1")
+    [command] = commands(host, lambda: haproxy_conf._inner(spec=lb()))
+    assert "/usr/sbin/haproxy -c -q -f" in str(command)
+    [command] = commands(host, lambda: keepalived_conf._inner(spec=lb(PAIR)))
+    assert "keepalived --config-test -f" in str(command)
+    assert commands(host, keepalived_off._inner) == []
+
+
+def test_what_is_installed_is_read() -> None:
+    read = InstalledHaproxy().process
+    said = ["HAProxy version 3.0.11-1+deb13u2 2025/12/01 - https://haproxy.org/", "ipv6"]
+    assert read([*said, "interface=ens3"]) == Haproxy((3, 0), ipv6=True, interface="ens3")
+    assert read([]) == Haproxy((), ipv6=False, interface="eth0")
+
+
+def test_drift_of_it_is_put_right() -> None:
+    assert kind("balancer", "run haproxy with this", "systemctl reload haproxy") is Kind.SAFE
+
+
+def test_what_is_not_a_state_is_not_kept(tmp_path: Path) -> None:
+    assert haproxy.main([str(tmp_path / "none"), str(tmp_path / "state")]) == 1
+    assert not (tmp_path / "state").exists()
