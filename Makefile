@@ -42,7 +42,7 @@ format: setup  ## let ruff put the sources in shape
 test: check slow e2e  ## everything: check, slow tests, then end to end on its own sandbox fleet
 
 slow: setup  ## unit tests that take their time: real processes, long walks
-	$(BIN)/python -m tests.sandbox.tools gcc haproxy dbus-daemon
+	$(BIN)/python -m tests.sandbox.tools gcc haproxy dbus-daemon promtool amtool
 	$(BIN)/pytest -m slow -n auto
 
 e2e: setup  ## the end-to-end tests alone

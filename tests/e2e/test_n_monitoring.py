@@ -280,6 +280,7 @@ def _report(python: str) -> tuple[Callable[[Node], object], Callable[[Node], obj
 
 def _crashes(times: int) -> Callable[[Node], object]:
     def crash(node: Node) -> None:
+        node.forget()
         for _ in range(times):
             since = node.engine()["running_since"]
             node.sim("crash")
@@ -318,7 +319,7 @@ PLANTS = {
     "the driver hangs": Plant(
         lambda node: node.nvml.hang("nvmlDeviceGetCount"),
         lambda node: node.nvml.release("nvmlDeviceGetCount"),
-        ("StokerGpusBlind", "StokerCondition"),
+        ("StokerGpusBlind",),
     ),
     "the driver is replaced": Plant(
         lambda node: node.nvml.inject_return("*", MISMATCH),
