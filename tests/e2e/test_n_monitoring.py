@@ -9,6 +9,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 
@@ -82,13 +83,14 @@ def eye(eyes: list[Eye]) -> Iterator[Eye]:
 
 def test_every_host_is_watched_by_its_name(world: World, eyes: list[Eye]) -> None:
     for one in eyes:
-        wait_for("all are up", lambda one=one: _up(one) == set(world.hosts), 60)
+        wait_for("all are up", partial(_all_up, one), 60)
         jobs = {found["metric"]["job"] for found in one.query("up == 1")}
         assert jobs == {"stoker", "prometheus", "alertmanager"}
 
 
-def _up(eye: Eye) -> set[str]:
-    return {one["metric"]["instance"] for one in eye.query('up{job="stoker"} == 1')}
+def _all_up(eye: Eye) -> bool:
+    up = {one["metric"]["instance"] for one in eye.query('up{job="stoker"} == 1')}
+    return up == set(eye.world.hosts)
 
 
 def test_every_rule_is_evaluated(eyes: list[Eye]) -> None:
@@ -96,7 +98,11 @@ def test_every_rule_is_evaluated(eyes: list[Eye]) -> None:
         groups = one.ask("api/v1/rules")["data"]["groups"]
         found = [rule for group in groups for rule in group["rules"]]
         assert len(found) > 50
-        wait_for("evaluated", lambda one=one: _health(one) == {"ok"}, 60)
+        wait_for("evaluated", partial(_evaluated, one), 60)
+
+
+def _evaluated(eye: Eye) -> bool:
+    return _health(eye) == {"ok"}
 
 
 def _health(eye: Eye) -> set[str]:
