@@ -42,13 +42,13 @@ format: setup  ## let ruff put the sources in shape
 test: check slow e2e  ## everything: check, slow tests, then end to end on its own sandbox fleet
 
 slow: setup  ## unit tests that take their time: real processes, long walks
-	$(BIN)/python -m tests.sandbox.tools gcc haproxy dbus-daemon etcd chromium
+	$(BIN)/python -m tests.sandbox.tools gcc haproxy dbus-daemon etcd chromium promtool amtool
 	$(BIN)/pytest -m slow -n auto
 
 e2e: setup  ## the end-to-end tests alone
 	$(BIN)/python -m tests.sandbox.tools gcc busybox
 	$(BIN)/python -m tests.sandbox.dockerd
-	$(BIN)/pytest -m e2e --ignore-glob='*/test_[ijkl]_*'
+	$(BIN)/pytest -m e2e -n 2 --dist loadgroup --ignore-glob='*/test_[ijmno]_*'
 
 e2e-changes: setup  ## those of commands, drift, rollouts and crashes: long, and not yet part of `test`
 	$(BIN)/python -m tests.sandbox.tools gcc busybox

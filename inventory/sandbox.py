@@ -95,6 +95,21 @@ def _real(host: dict[str, _Any]) -> dict[str, _Any]:
     }
 
 
+def _balancer(host: dict[str, _Any]) -> dict[str, _Any]:
+    """HAProxy in front of the others; that it has no engine is in the data of its group."""
+    common = {key: value for key, value in _common(host).items() if not key.startswith("engine_")}
+    return {
+        **common,
+        "balancer_server_name": f"{host['name']}.sandbox",
+        "balancer_tls_cert_file": str(_directory / "tls" / f"{host['name']}.crt"),
+        "balancer_tls_key_file": str(_directory / "tls" / f"{host['name']}.key"),
+        "balancer_nodes_ca_file": str(_directory / "ca.pem"),
+        "balancer_retry_after": 2,
+        "balancer_agent_silence": 5.0,
+        "balancer_connections": 2000,
+    }
+
+
 def _watching(host: dict[str, _Any]) -> dict[str, _Any]:
     """Prometheus; that it has no engine is in the data of its group."""
     common = {key: value for key, value in _common(host).items() if not key.startswith("engine_")}
@@ -104,7 +119,12 @@ def _watching(host: dict[str, _Any]) -> dict[str, _Any]:
 simulated = [
     (h["name"], _simulated(h) | _wanted.get(h["name"], {}))
     for h in _hosts
-    if h["name"] != "real-1" and not h["name"].startswith("eye-")
+    if h["name"] != "real-1" and not h["name"].startswith(("lb-", "eye-"))
+]
+balancers = [
+    (h["name"], _balancer(h) | _wanted.get(h["name"], {}))
+    for h in _hosts
+    if h["name"].startswith("lb-")
 ]
 monitoring = [
     (h["name"], _watching(h) | _wanted.get(h["name"], {}))

@@ -9,6 +9,7 @@ twelve specs, a `/metrics` sample and cases of its endings.
     KIND_flags.py    its words, the flags that are ours, well-known mistakes
     KIND_lacks.py    what it lacks, and what to use instead (vLLM's is in its command)
     KIND_tables.py   how it ends
+    KIND_figures.py  what it calls what all engines count
 """
 
 from collections.abc import Mapping

@@ -29,7 +29,7 @@ WATCH_ARGV = (
 
 
 # Those with a fleet of their own, which run beside the others: `-n 2 --dist loadgroup`.
-BESIDE = ("test_runner_docker", "test_a_", "test_b_", "test_d_", "test_k_", "test_l_")
+BESIDE = ("test_runner_docker", *(f"test_{letter}_" for letter in "abdklmn"))
 
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook

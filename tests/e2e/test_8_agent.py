@@ -81,6 +81,7 @@ def test_killed_while_drained_for_a_fault(node: Node) -> None:
     node.xid(119, "Timeout after 45s of waiting for RPC response from GPU0 GSP!")
     node.becomes("DRAINED", "Xid119GspRpcTimeout", 5)
     node.judged()
+    wait_for("the engine is stopped for it", lambda: node.state()["halted"], 10)
     _stays(node)
     assert [one["xid"] for one in node.incidents()] == [119]
     assert node.due()[::2] == ("reset", "NotArmed")

@@ -124,7 +124,7 @@ async def test_a_gate_alone_drains_when_the_agent_cannot_be_asked(tmp_path: Path
         async with Load(client, 10).running() as load:
             await asyncio.sleep(0.5)
             nodes[0].open = False
-            await site.becomes("gpu-1", "DOWN", 3.0)
+            await site.becomes("gpu-1", "DOWN", 5.0)
             before = len(nodes[0].arrived)
             await asyncio.sleep(1.0)
             assert len(nodes[0].arrived) == before

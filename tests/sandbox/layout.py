@@ -1,6 +1,6 @@
 """Which fleets there are, which hosts they have, and where their files lie. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -14,8 +14,8 @@ class HostLayout:
     """One simulated host.
 
     `release` is its Debian codename, `octet` the end of its address; `engine` is what it will run:
-    "tgi" (the simulator) or "vllm" (a real one). Hosts `on_request` come up only when named.
-    `switches` = NVSwitches on its PCI bus.
+    "tgi" (the simulator), "vllm" (a real one), or nothing. Hosts `on_request` come up only when
+    named. `switches` = NVSwitches on its PCI bus.
     """
 
     name: str
@@ -111,6 +111,14 @@ FLEETS["roll"] = (
     tuple(HostLayout(f"gpu-{n}", "trixie", 1, 10 + n) for n in (1, 2, 3)),
 )
 
+# As many behind a balancer, which is a bare host without a GPU.
+_BALANCER = HostLayout("lb-1", "trixie", 0, 20, engine="")
+FLEETS["balanced"] = (
+    ".sandbox-balanced",
+    "10.83.0.0/24",
+    (*(HostLayout(f"gpu-{n}", "trixie", 1, 10 + n) for n in (1, 2, 3)), _BALANCER),
+)
+
 # Two that serve, and two that watch them; these have no engine (inventory/sandbox.py).
 _EYES = (
     HostLayout("eye-1", "trixie", 0, 31, engine="", on_request=True),
@@ -119,7 +127,12 @@ _EYES = (
 FLEETS["watched"] = (".sandbox-watched", "10.82.0.0/24", (*_GPU_HOSTS, *_EYES))
 
 # For work on one thing beside another: a small fleet each.
-_DEV = (HostLayout("gpu-1", "trixie", 2, 11), HostLayout("old-1", "bookworm", 0, 13), *_EYES)
+_DEV = (
+    HostLayout("gpu-1", "trixie", 2, 11),
+    HostLayout("old-1", "bookworm", 0, 13),
+    replace(_BALANCER, on_request=True),
+    *_EYES,
+)
 FLEETS |= {f"dev-{n}": (f".sandbox-dev-{n}", f"10.9{n}.0.0/24", _DEV) for n in range(1, 9)}
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 WORDS = {
     *(
         "by",
+        "ceil",
         "without",
         "on",
         "ignoring",

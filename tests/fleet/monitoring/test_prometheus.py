@@ -262,6 +262,42 @@ async def test_alertmanager_takes_alerts_and_has_the_metrics_that_rules_use(tmp_
         assert all(f'{label}="' in line for label in OTHERS[name]), line
 
 
+HAPROXY_CONF = """
+defaults
+    mode http
+    timeout connect 1s
+    timeout client 1s
+    timeout server 1s
+frontend metrics
+    bind 127.0.0.1:{port}
+    http-request use-service prometheus-exporter if {{ path /metrics }}
+backend m
+    server gpu-1 127.0.0.1:1 check
+"""
+
+
+async def test_haproxy_has_the_metrics_that_rules_use(tmp_path: Path) -> None:
+    tools.ensure("haproxy")
+    port, conf = unused_port(), tmp_path / "haproxy.cfg"
+    conf.write_text(HAPROXY_CONF.format(port=port))
+    process = await asyncio.create_subprocess_exec(
+        shutil.which("haproxy", path="/usr/sbin:/usr/bin") or "haproxy",
+        *("-db", "-f", str(conf)),
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        text = await _metrics(f"http://127.0.0.1:{port}/metrics")
+    finally:
+        process.terminate()
+        await process.wait()
+    names = {name for name in OTHERS if name.startswith("haproxy_")}
+    assert names
+    for name in names:
+        [line] = [line for line in text.splitlines() if line.startswith(f'{name}{{proxy="m"')]
+        assert OTHERS[name] == {"proxy"}, line
+
+
 async def _metrics(url: str) -> str:
     async with aiohttp.ClientSession() as http:
         for _ in range(int(PATIENCE * 4)):
