@@ -6,7 +6,7 @@ BIN       := .venv/bin
 SOURCES   := agent fleet tests benchmarks inventory group_data deploy.py config.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format test slow e2e e2e-changes demo demo-real demo-down bench validate plan deploy lock docs
+.PHONY: help setup check format test slow e2e e2e-more demo demo-real demo-down bench validate plan deploy lock docs
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -46,15 +46,14 @@ slow: setup  ## unit tests that take their time: real processes, long walks
 	$(BIN)/pytest -m slow -n auto
 
 e2e: setup  ## the end-to-end tests alone
-	$(BIN)/python -m tests.sandbox.tools gcc busybox
+	$(BIN)/python -m tests.sandbox.tools gcc busybox debootstrap gpg ssh etcd
 	$(BIN)/python -m tests.sandbox.dockerd
-	$(BIN)/pytest -m e2e -n 2 --dist loadgroup --ignore-glob='*/test_[ijmno]_*'
+	$(BIN)/python -m tests.e2e --durations=25
 
-e2e-changes: setup  ## those of commands, drift, rollouts and crashes: long, and not yet part of `test`
+e2e-more: setup  ## those of commands, drift, balancer, monitoring, scaling: long, and not yet part of `test`
 	$(BIN)/python -m tests.sandbox.tools gcc busybox
 	$(BIN)/python -m tests.sandbox.dockerd
-	$(BIN)/pytest tests/e2e/test_i_commands.py tests/e2e/test_j_drift.py tests/e2e/test_k_rollout.py \
-		tests/e2e/test_l_crashes.py -m e2e
+	$(BIN)/pytest $(wildcard tests/e2e/test_[ijmno]_*.py) -m e2e
 
 demo: setup  ## two hosts come up, are deployed, and answer; prints where to look
 	$(BIN)/python -m tests.sandbox.demo

@@ -28,19 +28,11 @@ WATCH_ARGV = (
 )
 
 
-# Those with a fleet of their own, which run beside the others: `-n 2 --dist loadgroup`.
-BESIDE = ("test_runner_docker", *(f"test_{letter}_" for letter in "abdklmn"))
-
-
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark all tests here; their files run in the order of their numbers."""
     for item in items:
         if "/e2e/" in str(item.path):
             item.add_marker(pytest.mark.e2e)
-        if item.get_closest_marker("e2e"):
-            beside = item.path.name.startswith(BESIDE)
-            item.add_marker(pytest.mark.xdist_group("beside" if beside else FLEET))
 
 
 @pytest.fixture(scope="session")

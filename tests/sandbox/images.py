@@ -1,9 +1,10 @@
 """Builds the images of the sandbox, once for each recipe."""
 
+import fcntl
 import os
 import tempfile
-import threading
-from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.sandbox import docker, outer, tools
@@ -16,13 +17,19 @@ BUILD_DEADLINE = 900.0
 DPKG_SETTINGS = "force-unsafe-io\npath-exclude=/usr/share/man/*\npath-exclude=/usr/share/locale/*\n"
 
 
-_building: dict[str, threading.Lock] = defaultdict(threading.Lock)
-
-
 def ensure(recipe: Base | Derived) -> str:
     """Give the reference of the image of `recipe`, building it and its parents if need be."""
-    with _building[recipe.reference]:
+    with _alone(recipe.reference):
         return _ensure(recipe)
+
+
+@contextmanager
+def _alone(reference: str) -> Iterator[None]:
+    """Let one thread of one process of this machine build an image; the others wait for it."""
+    name = f"stoker-build-{reference.replace('/', '-').replace(':', '-')}.lock"
+    with (Path(tempfile.gettempdir()) / name).open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _ensure(recipe: Base | Derived) -> str:
