@@ -30,7 +30,7 @@ def _letter(path: Path) -> str:
 def main(options: list[str]) -> int:
     """Run both to their ends, showing what they print as it comes."""
     with ThreadPoolExecutor(2) as pool:
-        codes = list(pool.map(lambda one: _run(*one, options), enumerate(shares(), 1)))
+        codes = list(pool.map(_run, (1, 2), shares(), (options, options)))
     return max(codes)
 
 
