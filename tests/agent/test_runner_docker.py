@@ -128,7 +128,7 @@ class Life:
 
 def test_stops_gracefully_and_keeps_its_promises(tmp_path: Path, image: str) -> None:
     life = Life(tmp_path, image, "serve")
-    assert life.ready.wait(30)
+    assert life.ready.wait(120)
     started = reports.read(life.paths.started(NAME), Started)
     assert started
     seen = docker.from_env().api.inspect_container(started.container)
@@ -159,19 +159,19 @@ def test_tells_a_crash_by_its_marker(tmp_path: Path, image: str) -> None:
 
 def test_kills_what_does_not_stop(tmp_path: Path, image: str) -> None:
     life = Life(tmp_path, image, "deaf")
-    assert life.ready.wait(30)
+    assert life.ready.wait(120)
     life.inbox.ask()
     assert life.report().reason == "Killed"
 
 
 def test_a_container_of_a_killed_runner_is_replaced(tmp_path: Path, image: str) -> None:
     first = Life(tmp_path / "first", image, "serve")
-    assert first.ready.wait(30)
+    assert first.ready.wait(120)
     dockerd = DockerSdk()
     assert dockerd.holdings()[NAME] == ()
     assert dockerd.processes(f"stoker-{NAME}")
     second = Life(tmp_path / "second", image, "serve")
-    assert second.ready.wait(30)
+    assert second.ready.wait(120)
     assert first.report().reason in {"Removed", "Killed"}  # as fast as it can look
     second.inbox.ask()
     assert second.report().reason == "Asked"
@@ -181,7 +181,7 @@ def test_a_dockerd_that_goes_away_and_comes_back_ends_nothing(tmp_path: Path, im
     with Proxy(tmp_path / "docker.sock") as proxy:
         sdk = DockerSdk(lambda: docker.DockerClient(f"unix://{proxy.path}", timeout=10))
         life = Life(tmp_path, image, "serve", sdk)
-        assert life.ready.wait(30)
+        assert life.ready.wait(120)
         proxy.cut()
         life.inbox.ask()  # SIGTERM can only be delivered once dockerd is back
         while not any("not delivered" in line for line in life.lines):

@@ -20,7 +20,7 @@ def shares() -> list[list[Path]]:
     """Return the files of the two, in their order."""
     wanted = [path for path in sorted(HERE.glob("test_*.py")) if _letter(path) not in APART]
     beside = [path for path in wanted if _letter(path) in BESIDE]
-    return [[path for path in wanted if path not in beside], [RUNNER, *beside]]
+    return [[path for path in wanted if path not in beside], [*beside, RUNNER]]
 
 
 def _letter(path: Path) -> str:
