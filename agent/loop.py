@@ -168,7 +168,11 @@ class Loop:
 
     async def _pause(self, seconds: float) -> None:
         try:
-            await asyncio.wait_for(self._wake.wait(), seconds)
+            # Not `wait_for`: before Python 3.12 that loses a cancellation which comes with the
+            # event, as engines end when the host shuts down (python/cpython issue 86296). The
+            # agent would go on, and spend the budget on starts that systemd refuses.
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
         except TimeoutError:
             return
         await asyncio.sleep(SOONEST)

@@ -130,7 +130,8 @@ class Sources:
 
     async def _look(self, reading: Coroutine[Any, Any, T], at: float) -> Reading[T]:
         try:
-            return Reading(await asyncio.wait_for(reading, self._deadline), at=at)
+            async with asyncio.timeout(self._deadline):
+                return Reading(await reading, at=at)
         except TimeoutError:
             return Reading(None, f"no answer within {self._deadline:.0f} s", at)
         except SourceError as error:

@@ -126,13 +126,15 @@ class HostSource:
 
     async def _unit(self, unit: str) -> str | None:
         try:
-            return await asyncio.wait_for(self._units.active(unit), self._deadline)
+            async with asyncio.timeout(self._deadline):
+                return await self._units.active(unit)
         except (SourceError, TimeoutError):
             return None
 
     async def _synchronised(self) -> bool | None:
         try:
-            return await asyncio.wait_for(self._clock.synchronised(), self._deadline)
+            async with asyncio.timeout(self._deadline):
+                return await self._clock.synchronised()
         except (SourceError, TimeoutError):
             return None
 

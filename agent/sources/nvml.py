@@ -110,7 +110,8 @@ class NvmlSource:
         request, off = self._request()
         began, reading = self._clock(), None
         try:
-            line = await asyncio.wait_for(child.ask(request), patience)
+            async with asyncio.timeout(patience):
+                line = await child.ask(request)
             reading = msgspec.json.decode(line, type=NvmlReading)
         except TimeoutError:
             raise SourceError(str(self._hangs(child, began))) from None

@@ -104,5 +104,6 @@ class Process:
     async def ended(self, within: float) -> bool:
         """See `Child`."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._process.wait(), within)
+            async with asyncio.timeout(within):
+                await self._process.wait()
         return self.has_ended

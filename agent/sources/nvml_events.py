@@ -99,7 +99,8 @@ class NvmlEvents:
         begun = False
         try:
             while True:
-                line = await asyncio.wait_for(child.line(), self._silence)
+                async with asyncio.timeout(self._silence):
+                    line = await child.line()
                 begun |= self._heed(msgspec.json.decode(line, type=_Line))
         except (TimeoutError, OSError, msgspec.DecodeError):
             return begun

@@ -178,3 +178,20 @@ async def test_a_gate_that_cannot_be_opened_is_not_called_serving(node: Node) ->
     await node.tick()
     assert node.shown.engines["main"].serving
     assert balancer.told(node.shown, None) == "up ready 100%\n"
+
+
+@pytest.mark.parametrize("steps", range(5))
+async def test_a_stop_that_comes_with_news_is_a_stop(node: Node, steps: int) -> None:
+    """When the host shuts down, engines end at the very moment at which the agent is told to."""
+    node.remember(phase=Phase.SERVING)
+    node.loop.begin()
+    turned = asyncio.Event()
+    turning = asyncio.create_task(node.loop.run(lambda _: turned.set()))
+    await turned.wait()
+    await asyncio.sleep(0.01)  # into the pause
+    node.loop.wake()
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    turning.cancel()
+    await asyncio.wait([turning], timeout=1)
+    assert turning.cancelled()
