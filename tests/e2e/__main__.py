@@ -12,7 +12,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 APART = ("i", "j", "m", "n", "o")  # long, and not yet part of `make test`
-BESIDE = ("a", "b", "d", "k", "l")  # each with a fleet of its own
+BESIDE = ("a", "d", "k", "l")  # each with a fleet of its own
 RUNNER = ROOT / "tests/agent/test_runner_docker.py"
 
 
