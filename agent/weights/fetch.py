@@ -63,7 +63,6 @@ class Fetch:
                 self._world.say(fault)
                 if self._still_good():
                     return
-                self._partial.take()
             self._fetch()
 
     def _still_good(self) -> bool:
@@ -98,6 +97,8 @@ class Fetch:
     def _fetch(self) -> None:
         self._try(self._world.origin.check)
         files = self._files()
+        if self._directory.exists():  # not before: what cannot be fetched anew is not taken away
+            self._partial.take()
         self._partial.open(files)
         missing = self._partial.missing(files)
         free = self._world.free(self._partial.path)

@@ -48,9 +48,11 @@ class FakeHub:
         self.spoilt = 0
         self.fetched: list[str] = []
         self.listed = 0
+        self.refusal: Exception | None = None
 
     def check(self) -> None:
-        return
+        if self.refusal:
+            raise self.refusal
 
     def listing(self) -> tuple[File, ...]:
         self.listed += 1
@@ -115,6 +117,20 @@ def test_a_file_that_was_cut_off_is_fetched_again_alone(site: Site) -> None:
     site.fetch()
     assert site.hub.fetched == ["a.safetensors"]
     assert manifest.quick_fault(site.directory) is None
+
+
+def test_what_cannot_be_fetched_anew_is_not_taken_away(site: Site) -> None:
+    """A node has no token: what an engine may serve stays, and is good again once it is healed."""
+    site.fetch()
+    (site.directory / "a.safetensors").write_bytes(b"weig")
+    site.hub.refusal = status(403)
+    with pytest.raises(ActionError):
+        site.fetch()
+    assert (site.directory / "config.json").exists()
+    assert not site.partial.exists()
+    (site.directory / "a.safetensors").write_bytes(b"weights")
+    site.fetch()
+    assert site.said[-1].endswith("is as it should be")
 
 
 def test_code_is_added_once_it_is_trusted(site: Site) -> None:
