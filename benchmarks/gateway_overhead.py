@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks import figures, local_gateway
 from benchmarks.figures import CannotMeasureError, Figures
 from benchmarks.local_gateway import KEY, NAME, Running
-from tests.sandbox.engine_sim.harness import free_port
+from tests.ports import free_port
 from tests.sandbox.layout import REPOSITORY
 
 END = b"\r\n0\r\n\r\n"

@@ -16,8 +16,8 @@ from benchmarks.figures import CannotMeasureError
 from fleet import gateway, key_maps
 from fleet.facts.nginx import InstalledNginx
 from fleet.keys import ApiKey
+from tests.ports import free_port
 from tests.sandbox import pki
-from tests.sandbox.engine_sim.harness import free_port
 
 NAME, KEY = "gateway.example", "sk-0123456789abcdef0123456789abcdef"
 SCRIPTING = Path("/usr/lib/nginx/modules/ngx_http_js_module.so")

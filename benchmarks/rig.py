@@ -34,8 +34,9 @@ from benchmarks.entry import paths
 from benchmarks.figures import CannotMeasureError, tree
 from benchmarks.outlets import AgentCheck, Readyz
 from tests.agent.systemd_standin import RUNS, Daemon, StandIn
+from tests.ports import free_port
 from tests.sandbox import kmsg
-from tests.sandbox.engine_sim.harness import Simulator, free_port, running
+from tests.sandbox.engine_sim.harness import Simulator, running
 from tests.sandbox.layout import REPOSITORY
 from tests.sandbox.nvml.build import build
 from tests.sandbox.nvml.client import environment

@@ -9,7 +9,7 @@ import aiohttp
 import msgspec
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer, unused_port
+from aiohttp.test_utils import TestServer
 
 from agent import reports
 from agent.engines import ENGINES
@@ -21,6 +21,7 @@ from agent.sources.engine import Answer, EngineReading, EngineSource
 from agent.sources.unit import UnitState
 from agent.spec import HostSpec
 from tests.agent.fakes import FakeUnits
+from tests.ports import free_port
 
 DATA = {
     "engine_kind": "tgi",
@@ -199,7 +200,7 @@ async def test_a_health_that_hangs_delays_no_look(seen: Seen, engine: FakeEngine
 
 async def test_a_closed_port(tmp_path: Path) -> None:
     async with aiohttp.ClientSession() as http:
-        found = await Seen(tmp_path, http, unused_port()).look()
+        found = await Seen(tmp_path, http, free_port()).look()
     assert (found.running, found.health, found.chat) == (True, Answer.REFUSED, None)
 
 

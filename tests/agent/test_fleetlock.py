@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
-from aiohttp.test_utils import unused_port
 
 from agent.fleetlock import FleetLock, Granted, NoLock, Refused, Slot, judge
 from agent.keeper import Keeper
 from tests.agent.fakes import FakeDisk
 from tests.agent.fleetlock_server import AIRLOCK_FULL, Answer, Fault, FleetLockServer
+from tests.ports import free_port
 
 DEADLINE = 0.3
 
@@ -114,7 +114,7 @@ async def test_what_is_broken_is_neither_yes_nor_busy(
 
 
 async def test_a_server_that_is_dead_or_does_not_accept(http: aiohttp.ClientSession) -> None:
-    dead = FleetLock(f"http://127.0.0.1:{unused_port()}", "gpu", "a", http, DEADLINE)
+    dead = FleetLock(f"http://127.0.0.1:{free_port()}", "gpu", "a", http, DEADLINE)
     for refused in (await dead.acquire(), await dead.release()):
         assert isinstance(refused, Refused)
         assert (refused.reason, refused.busy) == ("LockUnreachable", False)

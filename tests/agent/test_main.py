@@ -11,7 +11,6 @@ from pathlib import Path
 import aiohttp
 import anyio.to_thread
 import pytest
-from aiohttp.test_utils import unused_port
 
 from agent.__main__ import serve
 from agent.client import Agent
@@ -19,6 +18,7 @@ from agent.model import Phase, Verb
 from agent.paths import Paths
 from agent.spec import HostSpec
 from tests.agent.systemd_standin import Daemon, StandIn
+from tests.ports import free_port
 
 DATA = {
     "engine_image": "x@sha256:" + "a" * 64,
@@ -58,7 +58,7 @@ async def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
 
 
 async def test_from_start_to_sigterm(tmp_path: Path, manager: Manager) -> None:
-    port, check_port = unused_port(), unused_port()
+    port, check_port = free_port(), free_port()
     ports = {"agent_port": port, "agent_check_port": check_port}
     spec = HostSpec.from_data("gpu-1", {**DATA, **ports})
     paths = Paths(etc=tmp_path / "etc", state=tmp_path / "state", run=tmp_path / "run")

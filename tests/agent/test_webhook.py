@@ -13,13 +13,14 @@ import aiohttp
 import msgspec
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer, unused_port
+from aiohttp.test_utils import TestServer
 
 from agent.webhook import Webhook
 from agent.webhook_queue import LIFETIME, LIMIT, Queue, Waiting, delay, retry_after, settle
 from agent.webhook_signature import sign, verify
 from agent.webhook_spool import Spool
 from tests.agent.fakes import FakeClock
+from tests.ports import free_port
 
 SECRET = b"a secret that nobody else has"
 TOKEN = "token-in-the-url"
@@ -270,7 +271,7 @@ async def test_a_receiver_that_is_slow_or_dead_is_tried_again(
         webhook.tell(event("slow"))
         await until(lambda: webhook.sent == 1)
     assert [name for name, _ in receiver.got] == ["slow", "slow"]
-    node.url = f"http://127.0.0.1:{unused_port()}/hook/{TOKEN}"
+    node.url = f"http://127.0.0.1:{free_port()}/hook/{TOKEN}"
     node.pauses.seconds.clear()
     async with node.running() as webhook:
         webhook.tell(event("dead"))
@@ -389,7 +390,7 @@ async def test_neither_secret_nor_url_is_logged(
     async with node.running() as webhook:
         webhook.tell(event("a"))
         await until(lambda: webhook.dropped == {"Refused": 1})
-    for port in (unused_port(), garbler):
+    for port in (free_port(), garbler):
         node.url = f"http://127.0.0.1:{port}/hook/{TOKEN}"
         node.pauses.seconds.clear()
         async with node.running() as webhook:

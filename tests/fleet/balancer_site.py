@@ -18,7 +18,6 @@ from typing import Any, Self
 
 import aiohttp
 from aiohttp import web
-from aiohttp.test_utils import unused_port
 
 from agent import agentcheck, haproxy
 from agent.agentcheck import line
@@ -27,6 +26,7 @@ from agent.spec import HostSpec
 from fleet import balancer, local_ca
 from fleet.facts.haproxy import Haproxy
 from fleet.local_ca import Pair
+from tests.ports import free_port
 
 HAPROXY = shutil.which("haproxy", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 NAME = "llm.example"
@@ -72,8 +72,8 @@ class Node:
     most: int = 128
     seconds: float = 0.0
     open: bool = True
-    port: int = field(default_factory=unused_port)
-    check_port: int = field(default_factory=unused_port)
+    port: int = field(default_factory=free_port)
+    check_port: int = field(default_factory=free_port)
     words: dict[str | None, str] = field(default_factory=dict)
     arrived: list[float] = field(default_factory=list)
     ended: list[float] = field(default_factory=list)
@@ -108,6 +108,12 @@ class Node:
         self.open = False
         self.say(words)
         return time.monotonic()
+
+    async def asked_since(self, moment: float) -> None:
+        """Wait until a request has come after that moment, by time.monotonic."""
+        while not self.arrived or self.arrived[-1] < moment:
+            assert time.monotonic() - moment < 10, f"{self.name}: nobody asked"
+            await asyncio.sleep(0.005)
 
     async def listen(self, tls: ssl.SSLContext) -> None:
         app = web.Application(client_max_size=1 << 26)
@@ -183,7 +189,7 @@ class Site:
 
     def __init__(self, root: Path, nodes: list[Node], **settings: object) -> None:
         self.root, self.nodes, self.authority = root, {n.name: n for n in nodes}, Authority(root)
-        self.front, self.metrics = unused_port(), unused_port()
+        self.front, self.metrics = free_port(), free_port()
         self._socket = str(root / "sock")
         data = {
             "engines": {}, "driver_gpu_count": 0, "balancer_enabled": True,

@@ -100,6 +100,9 @@ async def test_a_host_that_drains_gets_nothing_new_and_nothing_is_lost(
     async with Site(tmp_path, nodes).running() as site, site.client() as client:
         async with Load(client, 30).running() as load:
             await asyncio.sleep(1.5)
+            nodes[0].open, shut = False, time.monotonic()
+            # What the gate turns away until the agent is asked again goes to another host.
+            await nodes[0].asked_since(shut)
             drained = nodes[0].drain(words)
             await asyncio.sleep(2.0)
             assert max(nodes[0].arrived) - drained < 1.0
@@ -112,9 +115,7 @@ async def test_a_host_that_drains_gets_nothing_new_and_nothing_is_lost(
         assert took < 1.0
         assert len(nodes[0].arrived) > before
         assert load.outcomes["answered"] > 100
-        # What the gate turns away until the agent is asked again goes to another host.
         assert load.outcomes["turned away"] == 0
-        assert max(nodes[0].arrived[:before]) > drained
 
 
 async def test_a_gate_alone_drains_when_the_agent_cannot_be_asked(tmp_path: Path) -> None:
@@ -288,17 +289,19 @@ async def test_what_a_gate_turns_away_and_nobody_takes_is_told_as_503(tmp_path: 
 
 async def test_a_stream_comes_piece_by_piece(tmp_path: Path) -> None:
     nodes = [Node("gpu-1", seconds=1.0)]
-    async with Site(tmp_path, nodes).running() as site, site.client() as client:
-        begun = time.monotonic()
-        async with client.http.post(
+    async with (
+        Site(tmp_path, nodes).running() as site,
+        site.client() as client,
+        client.http.post(
             f"https://127.0.0.1:{site.front}{CHAT}",
             json={"model": "chat", "stream": True},
             headers={"Host": "llm.example"},
             server_hostname="llm.example",
-        ) as answer:
-            await answer.content.readline()
-            assert time.monotonic() - begun < 0.6
-            assert "[DONE]" in await answer.text()
+        ) as answer,
+    ):
+        await answer.content.readline()
+        assert not nodes[0].ended
+        assert "[DONE]" in await answer.text()
 
 
 async def test_a_host_that_cannot_show_who_it_is_gets_nothing(tmp_path: Path) -> None:

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from tests.ports import free_port
 from tests.sandbox.engine_sim.harness import (
     Simulator,
     command,
-    free_port,
     make_model,
     running,
     wait_for,

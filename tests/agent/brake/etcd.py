@@ -15,7 +15,8 @@ from typing import Any, Self
 
 import aiohttp
 from aiohttp import web
-from aiohttp.test_utils import unused_port
+
+from tests.ports import free_port
 
 PREFIX = "stoker/fleetlock/"
 STARTS = 30.0  # seconds
@@ -26,7 +27,7 @@ class Etcd:
     """Lives in `directory`, and keeps its data and its port over `kill` and `start`."""
 
     def __init__(self, directory: Path) -> None:
-        self._directory, self._port, self._peers = directory, unused_port(), unused_port()
+        self._directory, self._port, self._peers = directory, free_port(), free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property

@@ -12,13 +12,14 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer, unused_port
+from aiohttp.test_utils import TestServer
 
 from agent.api import application
 from fleet.monitoring import alertmanager, grafana, prometheus, rules
 from tests.fleet.monitoring.exported import NODE, Exported
 from tests.fleet.monitoring.test_config import eye
 from tests.fleet.monitoring.test_names import ASKS, OTHERS, recorded
+from tests.ports import free_port
 from tests.sandbox import tools
 
 SECONDS = 20.0  # of scraping, once a second
@@ -107,7 +108,7 @@ async def seen(
     exported: Exported, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Prometheus]:
     """A Prometheus with our rules that has scraped for a while."""
-    root, port = tmp_path_factory.mktemp("prometheus"), unused_port()
+    root, port = tmp_path_factory.mktemp("prometheus"), free_port()
     agent, balancer = TestServer(application(exported.reads)), TestServer(_haproxy())
     await agent.start_server()
     await balancer.start_server()
@@ -240,7 +241,7 @@ async def test_prometheus_has_the_metrics_of_its_own_that_rules_use(seen: Promet
 
 
 async def test_alertmanager_takes_alerts_and_has_the_metrics_that_rules_use(tmp_path: Path) -> None:
-    port, conf = unused_port(), laid(tmp_path).with_name("alertmanager.yml")
+    port, conf = free_port(), laid(tmp_path).with_name("alertmanager.yml")
     process = await asyncio.create_subprocess_exec(
         shutil.which("prometheus-alertmanager") or "prometheus-alertmanager",
         f"--config.file={conf}",
@@ -278,7 +279,7 @@ backend m
 
 async def test_haproxy_has_the_metrics_that_rules_use(tmp_path: Path) -> None:
     tools.ensure("haproxy")
-    port, conf = unused_port(), tmp_path / "haproxy.cfg"
+    port, conf = free_port(), tmp_path / "haproxy.cfg"
     conf.write_text(HAPROXY_CONF.format(port=port))
     process = await asyncio.create_subprocess_exec(
         shutil.which("haproxy", path="/usr/sbin:/usr/bin") or "haproxy",

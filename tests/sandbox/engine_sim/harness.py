@@ -2,7 +2,6 @@
 
 import json
 import os
-import random
 import signal
 import socket
 import subprocess
@@ -14,6 +13,8 @@ from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from typing import Any
+
+from tests.ports import free_port
 
 _REPOSITORY = Path(__file__).parents[3]
 DEADLINE = 30.0  # seconds, for anything that is waited for; ample for a busy machine
@@ -38,19 +39,6 @@ def wait_for(condition: Callable[[], bool], what: str) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"not within {DEADLINE} s: {what}"
         time.sleep(0.01)
-
-
-def free_port() -> int:
-    """A loopback port that nobody uses at the moment.
-
-    Below the range from which the kernel takes ports for connections, so that none of these takes
-    it before the simulator does.
-    """
-    while True:
-        port = random.randrange(20000, 32000)
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) != 0:
-                return port
 
 
 @dataclass(frozen=True)
