@@ -135,8 +135,9 @@ async def test_a_gate_alone_drains_when_the_agent_cannot_be_asked(tmp_path: Path
 async def test_an_agent_that_died_while_it_drained_comes_back_and_says_so(tmp_path: Path) -> None:
     nodes = three()
     async with Site(tmp_path, nodes).running() as site:
-        nodes[0].drain(DRAIN)
+        nodes[0].say(DRAIN)
         await site.becomes("gpu-1", "DRAIN")
+        nodes[0].open = False
         nodes[0].kill()
         await asyncio.sleep(1.0)
         assert (await site.status("gpu-1"))["status"] != "UP"
@@ -153,8 +154,9 @@ async def test_the_last_word_of_an_agent_that_stays_away_does_not_count_for_ever
     nodes = three()
     settings = {"balancer_agent_silence": 2.0}
     async with Site(tmp_path, nodes, **settings).running() as site, site.client() as client:
-        nodes[0].drain(words)
+        nodes[0].say(words)
         await site.becomes("gpu-1", "D")
+        nodes[0].open = False
         nodes[0].kill()
         await asyncio.sleep(4.0)
         assert (await site.status("gpu-1"))["status"] != "UP"  # its gate is shut
