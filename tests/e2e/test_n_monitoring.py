@@ -7,14 +7,15 @@ than `watched`. Tests of what nodes say need one that serves, those of `eyes` ne
 import json
 import os
 import socket
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator
 from functools import partial
 
 import pytest
 
 from tests.e2e import watched
 from tests.e2e.faults import Node
+from tests.e2e.plants import PLANTS, SPEC
 from tests.e2e.watched import CONF, Eye
 from tests.e2e.world import World, wait_for
 from tests.sandbox.fleet import Fleet
@@ -22,9 +23,6 @@ from tests.sandbox.fleet import Fleet
 KEEP = os.environ.get("STOKER_E2E_KEEP") == "1"
 FLEET = os.environ.get("STOKER_E2E_WATCHED", "watched")
 TOKEN = "a-token-of-the-receiver"
-MISMATCH = 18  # nvml.h: NVML_ERROR_LIB_RM_VERSION_MISMATCH
-SPEC = "/etc/stoker/host.json"
-DRIFT = "/var/lib/stoker/drift.json"
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +41,7 @@ def world() -> Iterator[World]:
         "monitoring_webhook_token_file": str(token),
     }
     eyes = [host for host in made.hosts if host.startswith("eye-")]
-    nodes = [host for host in made.hosts if host not in eyes]
+    nodes = [host for host in made.hosts if not host.startswith(("eye-", "lb-"))]
     impatient = {"agent_companion_window": 2, "agent_backoff": 1, "engine_drain_deadline": 15}
     watched.wishes(made, dict.fromkeys(eyes, told) | dict.fromkeys(nodes, impatient))
     run = made.deploy()
@@ -60,7 +58,7 @@ def eyes(world: World) -> list[Eye]:
 
 @pytest.fixture(scope="module")
 def nodes(world: World) -> list[Node]:
-    found = [Node(world, host) for host in world.hosts if not host.startswith("eye-")]
+    found = [Node(world, host) for host in world.hosts if not host.startswith(("eye-", "lb-"))]
     if not found:
         pytest.fail("this fleet has no node that serves")
     return found
@@ -85,7 +83,9 @@ def test_every_host_is_watched_by_its_name(world: World, eyes: list[Eye]) -> Non
     for one in eyes:
         wait_for("all are up", partial(_all_up, one), 60)
         jobs = {found["metric"]["job"] for found in one.query("up == 1")}
-        assert jobs == {"stoker", "prometheus", "alertmanager"}
+        known = {"stoker", "prometheus", "alertmanager"}
+        assert jobs - {"stoker-balancer"} == known
+        assert ("stoker-balancer" in jobs) == ("lb-1" in world.hosts)
 
 
 def _all_up(eye: Eye) -> bool:
@@ -248,129 +248,95 @@ def test_a_configuration_that_was_broken_by_hand_is_told_and_put_back(eye: Eye) 
     eye.clears(eye.host, {"StokerConfigNotLoaded"})
 
 
-# -- alerts of nodes -------------------------------------------------------------------------------
+def test_rules_that_cannot_be_evaluated_are_told(eye: Eye) -> None:
+    path = f"{CONF}/rules/nodes.yml"
+    broken = "  - name: own\n    rules: [{record: own, expr: up / on () up}]\n"
+    eye.shell(f"cp -p {path} /run/kept.yml; echo '{broken}' >>{path}")
+    eye.shell("systemctl reload prometheus")
+    eye.fires(eye.host, {"StokerRulesFail"})
+    eye.shell(f"cp -p /run/kept.yml {path}; systemctl reload prometheus")
+    eye.forget()
+    eye.clears(eye.host, {"StokerRulesFail"})
 
 
-@dataclass(frozen=True)
-class Plant:
-    """`ill` makes a node ill, `well` makes it well; `alerts` are told meanwhile."""
-
-    ill: Callable[[Node], object]
-    well: Callable[[Node], object]
-    alerts: tuple[str, ...]
-    seconds: float = 60
-
-
-def _shell(command: str) -> Callable[[Node], object]:
-    return lambda node: node.shell(command, check=False)
+def test_a_receiver_that_is_away_is_told_to_who_looks(eye: Eye) -> None:
+    eye.deafen()
+    alert = "StokerCondition instance=nobody severity=warning"
+    eye.shell(f"amtool --alertmanager.url=http://127.0.0.1:9093 alert add {alert}")
+    eye.fires(eye.host, {"StokerAlertsNotSent"}, 120)
+    eye.hear()
+    eye.forget()
+    eye.clears(eye.host, {"StokerAlertsNotSent"})
 
 
-def _spec(was: str, now: str) -> tuple[Callable[[Node], object], Callable[[Node], object]]:
-    """Another setting, by hand; and as it was."""
-    restart = "systemctl restart stoker-agent"
-    return (
-        _shell(f"cp -p {SPEC} /run/kept.json; sed -i 's/{was}/{now}/' {SPEC}; {restart}"),
-        _shell(f"cp -p /run/kept.json {SPEC}; {restart}"),
+def test_no_hosts_at_all_are_told(eye: Eye) -> None:
+    where = f"{CONF}/nodes.json"
+    eye.shell(f"cp -p {where} /run/kept.json; echo '[]' >{where}")
+    eye.fires("", {"StokerNoNodes"}, 60)
+    eye.shell(f"cp -p /run/kept.json {where}")
+    eye.clears("", {"StokerNoNodes"})
+
+
+# -- alerts of balancers ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def balancer(world: World) -> str:
+    if "lb-1" not in world.hosts:
+        pytest.fail("this fleet has no balancer")
+    return "lb-1"
+
+
+def test_a_balancer_that_is_down_is_told(world: World, eye: Eye, balancer: str) -> None:
+    world.shell(balancer, "systemctl stop haproxy")
+    eye.fires(balancer, {"StokerBalancerDown"})
+    world.shell(balancer, "systemctl start haproxy")
+    eye.clears(balancer, {"StokerBalancerDown"})
+
+
+def test_a_balancer_without_a_host_is_told(nodes: list[Node], eye: Eye, balancer: str) -> None:
+    for node in nodes:
+        node.shell("stokerctl drain main --by tester --reason test")
+    eye.fires(balancer, {"StokerBalancerNoServer"})
+    for node in nodes:
+        node.undrain()
+    eye.clears(balancer, {"StokerBalancerNoServer"})
+
+
+PILE = """
+cat >/run/pile.py <<'END'
+import concurrent.futures, ssl, urllib.request
+tls = ssl._create_unverified_context()
+body = b'{"model":"stoker/tiny-llama","messages":[{"role":"user","content":"hi"}],"max_tokens":900}'
+def ask(_):
+    key = open("/run/pile.key").read().split(":")[-1].strip()
+    headers = {"content-type": "application/json", "authorization": "Bearer " + key}
+    asked = urllib.request.Request(
+        "https://127.0.0.1/v1/chat/completions", body, {**headers, "host": "lb-1.sandbox"}
     )
-
-
-def _report(python: str) -> tuple[Callable[[Node], object], Callable[[Node], object]]:
-    """Another report of the check for drift."""
-    load, dump = f'r=json.load(open("{DRIFT}"))', f'json.dump(r,open("{DRIFT}","w"))'
-    edit = f"import json,time; {load}; {python}; {dump}"
-    return (
-        _shell(f"cp -p {DRIFT} /run/drift.json; python3 -c '{edit}'"),
-        _shell(f"cp -p /run/drift.json {DRIFT}"),
-    )
-
-
-def _crashes(times: int) -> Callable[[Node], object]:
-    def crash(node: Node) -> None:
-        node.forget()
-        for _ in range(times):
-            since = node.engine()["running_since"]
-            node.sim("crash")
-            node.serves(60, since=since)
-
-    return crash
-
-
-CERTIFICATE = """
-cp -p /etc/stoker/tls.crt /run/kept.crt
-openssl req -x509 -newkey rsa:2048 -nodes -keyout /dev/null -days 1 -subj /CN=x \\
-  -out /etc/stoker/tls.crt
-"""
-QUEUE = """cat >/run/queue.sh <<'END'
-for n in $(seq 70); do
-  curl -s -m 90 -o /dev/null http://127.0.0.1:8080/v1/chat/completions \\
-    -H 'content-type: application/json' \\
-    -d '{"model":"tgi","messages":[{"role":"user","content":"hi"}],"max_tokens":50}' &
-done
+    try:
+        urllib.request.urlopen(asked, timeout=60, context=tls).read()
+    except OSError:
+        pass
+with concurrent.futures.ThreadPoolExecutor(500) as pool:
+    list(pool.map(ask, range(500)))
 END
-nohup sh /run/queue.sh >/dev/null 2>&1 &
+systemd-run -q --collect --unit=pile python3 /run/pile.py
 """
 
 
-def _dead_loop(node: Node) -> None:
-    node.sim("router_loop_dead")
-    node.shell(QUEUE)
+def test_requests_that_pile_up_at_a_balancer_are_told(
+    world: World, nodes: list[Node], eye: Eye, balancer: str
+) -> None:
+    key = world.gateway(nodes[0].host).key
+    world.shell(balancer, f"umask 077; echo '{key}' >/run/pile.key")
+    world.shell(balancer, PILE)
+    eye.fires(balancer, {"StokerBalancerQueueLong"})
+    world.shell(balancer, "systemctl stop pile; rm /run/pile.key", check=False)
+    eye.clears(balancer, {"StokerBalancerQueueLong"})
 
 
-PLANTS = {
-    "a GPU falls off the bus": Plant(
-        lambda node: node.xid(79, "GPU has fallen off the bus."),
-        lambda node: node.heal(),
-        ("StokerGpuFaultSevere", "StokerRemedyWaits", "StokerEngineNotServing"),
-    ),
-    "the driver hangs": Plant(
-        lambda node: node.nvml.hang("nvmlDeviceGetCount"),
-        lambda node: node.nvml.release("nvmlDeviceGetCount"),
-        ("StokerGpusBlind",),
-    ),
-    "the driver is replaced": Plant(
-        lambda node: node.nvml.inject_return("*", MISMATCH),
-        lambda node: node.nvml.inject_return("*", 0),
-        ("StokerDriverMismatch", "StokerGpusBlind"),
-    ),
-    "the engine is drained": Plant(
-        _shell("stokerctl drain main --by tester --reason test"),
-        lambda node: node.heal(),
-        ("StokerEngineNotServing",),
-    ),
-    "the engine ends twice": Plant(
-        _crashes(2), lambda node: node.heal(), ("StokerEngineBudgetLow",), 120
-    ),
-    "the engine ends thrice": Plant(
-        _crashes(3), lambda node: node.heal(), ("StokerEngineBudgetExhausted",), 180
-    ),
-    "the disk is full": Plant(
-        *_spec('"disk_floor_gib": [0-9]*', '"disk_floor_gib": 900000'), ("StokerDiskTrouble",)
-    ),
-    "the certificate ends": Plant(
-        _shell(CERTIFICATE),
-        _shell("cp -p /run/kept.crt /etc/stoker/tls.crt"),
-        ("StokerCertificateExpires", "StokerCertificateExpiresSoon"),
-        90,
-    ),
-    "it drifts": Plant(
-        _shell("chmod 666 /etc/stoker/nginx.conf; stoker-release drift --report-only"),
-        _shell("stoker-release drift"),
-        ("StokerDriftLeft",),
-        120,
-    ),
-    "the check for drift cannot tell": Plant(
-        *_report('r["problem"]="no"'), ("StokerDriftCheckFails",)
-    ),
-    "nobody has checked for drift": Plant(
-        *_report('r["at"]=time.time()-20000'), ("StokerDriftNotChecked",)
-    ),
-    "requests pile up": Plant(
-        _dead_loop,
-        _shell("stokerctl restart main --by tester --reason test --wait 120"),
-        ("StokerEngineQueueLong",),
-        120,
-    ),
-}
+# -- alerts of nodes -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", PLANTS)
@@ -393,6 +359,16 @@ def test_a_model_that_nobody_serves_is_told(nodes: list[Node], eye: Eye) -> None
     for node in nodes:
         node.undrain()
     eye.clears("", {"StokerModelDown"})
+
+
+def test_faults_that_repeat_are_told(nodes: list[Node], eye: Eye) -> None:
+    node = nodes[0]
+    for _ in range(7):
+        node.xid(43, "Ch 00000010")
+        time.sleep(2)  # a look of Prometheus: what grew before the first look, it does not know
+    eye.fires(node.host, {"StokerGpuFaultsRepeat"})
+    eye.forget()
+    eye.clears(node.host, {"StokerGpuFaultsRepeat"})
 
 
 def test_one_name_tells_what_the_engine_does(nodes: list[Node], eye: Eye) -> None:

@@ -98,11 +98,26 @@ class Eye:
         self.shell(HURRY)
         wait_for("Prometheus is back", lambda: self.query("up"), 30)
 
+    def forget(self) -> None:
+        """Have no past: some alerts look hours back."""
+        self.shell(
+            "systemctl stop prometheus; rm -rf /var/lib/prometheus/metrics2/*; "
+            "systemctl start prometheus"
+        )
+        wait_for("Prometheus is back", lambda: self.query("up"), 30)
+
     def listen(self) -> None:
         """Receive alerts here."""
         self.shell("rm -f /run/alerts; systemctl stop receiver 2>/dev/null; true")
         self.shell(f"cat >/run/receiver.py <<'END'\n{RECEIVER}\nEND")
+        self.hear()
+
+    def hear(self) -> None:
         self.shell("systemd-run -q --collect --unit=receiver python3 /run/receiver.py")
+
+    def deafen(self) -> None:
+        """Receive nothing until `hear`."""
+        self.shell("systemctl stop receiver")
 
     def received(self) -> list[tuple[str, dict[str, Any]]]:
         """Return what was received: the header that authorises, and the alert with its status."""

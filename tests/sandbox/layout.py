@@ -119,12 +119,12 @@ FLEETS["balanced"] = (
     (*(HostLayout(f"gpu-{n}", "trixie", 1, 10 + n) for n in (1, 2, 3)), _BALANCER),
 )
 
-# Two that serve, and two that watch them; these have no engine (inventory/sandbox.py).
+# Two that serve, a balancer, and two that watch them; these have no engine (inventory/sandbox.py).
 _EYES = (
     HostLayout("eye-1", "trixie", 0, 31, engine="", on_request=True),
     HostLayout("eye-2", "bookworm", 0, 32, engine="", on_request=True),
 )
-FLEETS["watched"] = (".sandbox-watched", "10.82.0.0/24", (*_GPU_HOSTS, *_EYES))
+FLEETS["watched"] = (".sandbox-watched", "10.82.0.0/24", (*_GPU_HOSTS, _BALANCER, *_EYES))
 
 # For work on one thing beside another: a small fleet each.
 _DEV = (

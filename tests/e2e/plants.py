@@ -1,0 +1,264 @@
+"""Faults of one node for which an alert is told, and how each is taken back."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.e2e.faults import Node
+from tests.e2e.world import wait_for
+
+MISMATCH = 18  # nvml.h: NVML_ERROR_LIB_RM_VERSION_MISMATCH
+SPEC = "/etc/stoker/host.json"
+DRIFT = "/var/lib/stoker/drift.json"
+NOBODY = "http://127.0.0.1:9"  # the discard service, which no host runs
+
+
+@dataclass(frozen=True)
+class Plant:
+    """`ill` makes a node ill, `well` makes it well; `alerts` are told meanwhile."""
+
+    ill: Callable[[Node], object]
+    well: Callable[[Node], object]
+    alerts: tuple[str, ...]
+    seconds: float = 60
+
+
+def _shell(command: str) -> Callable[[Node], object]:
+    return lambda node: node.shell(command, check=False)
+
+
+def _spec(was: str, now: str) -> tuple[Callable[[Node], object], Callable[[Node], object]]:
+    """Another setting, by hand; and as it was."""
+    restart = "systemctl restart stoker-agent"
+    return (
+        _shell(f"cp -p {SPEC} /run/kept.json; sed -i 's/{was}/{now}/' {SPEC}; {restart}"),
+        _shell(f"cp -p /run/kept.json {SPEC}; {restart}"),
+    )
+
+
+def _report(python: str) -> tuple[Callable[[Node], object], Callable[[Node], object]]:
+    """Another report of the check for drift."""
+    load, dump = f'r=json.load(open("{DRIFT}"))', f'json.dump(r,open("{DRIFT}","w"))'
+    edit = f"import json,time; {load}; {python}; {dump}"
+    return (
+        _shell(f"cp -p {DRIFT} /run/drift.json; python3 -c '{edit}'"),
+        _shell(f"cp -p /run/drift.json {DRIFT}"),
+    )
+
+
+def _crashes(times: int) -> Callable[[Node], object]:
+    def crash(node: Node) -> None:
+        node.forget()
+        for _ in range(times):
+            since = node.engine()["running_since"]
+            node.sim("crash")
+            node.serves(60, since=since)
+
+    return crash
+
+
+CERTIFICATE = """
+cp -p /etc/stoker/tls.crt /run/kept.crt
+openssl req -x509 -newkey rsa:2048 -nodes -keyout /dev/null -days 1 -subj /CN=x \\
+  -out /etc/stoker/tls.crt
+"""
+QUEUE = """cat >/run/queue.sh <<'END'
+for n in $(seq 124); do
+  curl -s -m 90 -o /dev/null http://127.0.0.1:8080/v1/chat/completions \\
+    -H 'content-type: application/json' \\
+    -d '{"model":"tgi","messages":[{"role":"user","content":"hi"}],"max_tokens":50}' &
+done
+END
+nohup sh /run/queue.sh >/dev/null 2>&1 &
+"""
+
+
+def _dead_loop(node: Node) -> None:
+    node.sim("router_loop_dead")
+    node.shell(QUEUE)
+
+
+def _slow(node: Node) -> None:
+    node.sim("slow", tokens_per_second=3)
+    for _ in range(6):
+        assert node.chat().status == 200
+
+
+def _swift(node: Node) -> None:
+    node.sim("clear")
+    _ask(node, 40)
+
+
+def _ask(node: Node, times: int) -> None:
+    """Have so many answers that what went wrong is less than one in twenty."""
+    for _ in range(times):
+        node.chat()
+
+
+def _queued(node: Node) -> None:
+    """One prefill of 15 s, and requests that wait for its end."""
+    node.sim("long_prefill", tokens=100, seconds=15)
+    node.shell(QUEUE.replace("124", "8"))
+
+
+def _errors(node: Node) -> None:
+    for _ in range(8):
+        node.sim("error_next_request")
+        assert node.chat().status >= 400
+
+
+def _turned_away(node: Node) -> None:
+    node.shell("stokerctl drain main --by tester --reason test")
+    node.refuses(5)
+    _ask(node, 30)
+
+
+def _let_in(node: Node) -> None:
+    node.heal()
+    _ask(node, 700)
+
+
+def _broken_streams(node: Node) -> None:
+    """End the engine under four streams."""
+    talks = [node.talk(2000) for _ in range(4)]
+    node.sim("crash")
+    for talk in talks:
+        talk.is_cut(10)
+    node.serves(60)
+
+
+def _never_starts(node: Node) -> None:
+    node.forget()
+    node.next_start(start="exit", exit_code=1)
+    node.sim("crash")
+    wait_for("it is given up", lambda: node.state()["phase"] == "QUARANTINED", 240)
+
+
+def _barred(node: Node) -> None:
+    """A fault whose remedy a person forbids: it stays open."""
+    node.shell("touch /etc/stoker/inhibit")
+    node.xid(94, "Contained: CE User Channel", pid=node.pid())
+
+
+def _without_slot(node: Node) -> None:
+    SLOTLESS[0](node)
+    wait_for("the agent is back", lambda: node.get("/livez")[0] == 200, 20)
+    node.serves(60)
+    node.xid(94, "Contained: CE User Channel", pid=node.pid())
+
+
+def _with_slot(node: Node) -> None:
+    SLOTLESS[1](node)
+    node.heal()
+
+
+def _observed(node: Node) -> None:
+    OBSERVE[0](node)
+    wait_for("the agent is back", lambda: node.get("/livez")[0] == 200, 20)
+    node.serves(60)
+    node.xid(79, "GPU has fallen off the bus.")
+
+
+def _acting(node: Node) -> None:
+    OBSERVE[1](node)
+    node.heal()
+
+
+OBSERVE = _spec('"remediation": *"act"', '"remediation":"observe"')
+SLOTLESS = _spec('"fleetlock_url": *null', f'"fleetlock_url":"{NOBODY}"'.replace("/", "\\/"))
+# A directory that is not empty lies where the agent's socket belongs.
+DEAF = """
+systemctl stop stoker-agent; rm -rf /run/stoker/gateway.sock
+mkdir -p /run/stoker/gateway.sock/x; systemctl start stoker-agent
+"""
+HEARS = "rm -rf /run/stoker/gateway.sock; systemctl restart stoker-agent"
+
+
+PLANTS = {
+    "a GPU falls off the bus": Plant(
+        lambda node: node.xid(79, "GPU has fallen off the bus."),
+        lambda node: node.heal(),
+        ("StokerGpuFaultSevere", "StokerRemedyWaits", "StokerEngineNotServing"),
+    ),
+    "the driver hangs": Plant(
+        lambda node: node.nvml.hang("nvmlDeviceGetCount"),
+        lambda node: node.nvml.release("nvmlDeviceGetCount"),
+        ("StokerGpusBlind",),
+    ),
+    "the driver is replaced": Plant(
+        lambda node: node.nvml.inject_return("*", MISMATCH),
+        lambda node: node.nvml.inject_return("*", 0),
+        ("StokerDriverMismatch", "StokerGpusBlind"),
+    ),
+    "the engine is drained": Plant(
+        _shell("stokerctl drain main --by tester --reason test"),
+        lambda node: node.heal(),
+        ("StokerEngineNotServing",),
+    ),
+    "the engine ends twice": Plant(
+        _crashes(2), lambda node: node.heal(), ("StokerEngineBudgetLow",), 120
+    ),
+    "the engine ends thrice": Plant(
+        _crashes(3), lambda node: node.heal(), ("StokerEngineBudgetExhausted",), 180
+    ),
+    "the disk is full": Plant(
+        *_spec('"disk_floor_gib": [0-9]*', '"disk_floor_gib": 900000'), ("StokerDiskTrouble",)
+    ),
+    "the certificate ends": Plant(
+        _shell(CERTIFICATE),
+        _shell("cp -p /run/kept.crt /etc/stoker/tls.crt"),
+        ("StokerCertificateExpires", "StokerCertificateExpiresSoon"),
+        90,
+    ),
+    "it drifts": Plant(
+        _shell("chmod 666 /etc/stoker/nginx.conf; stoker-release drift --report-only"),
+        _shell("stoker-release drift"),
+        ("StokerDriftLeft",),
+        120,
+    ),
+    "the check for drift cannot tell": Plant(
+        *_report('r["problem"]="no"'), ("StokerDriftCheckFails",)
+    ),
+    "nobody has checked for drift": Plant(
+        *_report('r["at"]=time.time()-20000'), ("StokerDriftNotChecked",)
+    ),
+    "requests pile up": Plant(
+        _dead_loop,
+        _shell("stokerctl restart main --by tester --reason test --wait 120"),
+        ("StokerEngineQueueLong", "StokerEngineBatchFull"),
+        120,
+    ),
+    "requests wait for long": Plant(
+        _queued, lambda node: _ask(node, 900), ("StokerEngineQueueSlow",)
+    ),
+    "tokens come slowly": Plant(_slow, _swift, ("StokerEngineTokensSlow",)),
+    "requests fail": Plant(_errors, lambda node: _ask(node, 250), ("StokerEngineRequestsFail",)),
+    "the gateway turns away": Plant(
+        _turned_away,
+        _let_in,
+        ("StokerGatewayErrors", "StokerEngineNotServing"),
+    ),
+    "streams break": Plant(
+        _broken_streams,
+        _shell("systemctl restart stoker-agent"),  # it forgets what it has counted
+        ("StokerStreamsBroken",),
+    ),
+    "the engine never starts": Plant(
+        _never_starts, lambda node: node.heal(), ("StokerEngineQuarantined",)
+    ),
+    "a GPU has half of its lanes": Plant(
+        lambda node: node.nvml.set(0, "pcie.width", 8),
+        lambda node: node.nvml.set(0, "pcie.width", 16),
+        ("StokerEngineReduced", "StokerCondition"),
+    ),
+    "a person bars a remedy": Plant(
+        _barred, lambda node: node.heal(), ("StokerGpuFault", "StokerRemedyWaits")
+    ),
+    "no slot is to be had": Plant(_without_slot, _with_slot, ("StokerFleetBrake",)),
+    "the agent only observes": Plant(_observed, _acting, ("StokerEngineAdvice",)),
+    "nobody hears the gateway": Plant(_shell(DEAF), _shell(HEARS), ("StokerGatewayDeaf",)),
+    "the certificate cannot be read": Plant(
+        _shell("mv /etc/stoker/tls.crt /run/kept.crt"),
+        _shell("mv /run/kept.crt /etc/stoker/tls.crt"),
+        ("StokerChecksBlind",),
+    ),
+}
