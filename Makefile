@@ -64,7 +64,7 @@ demo-real: setup  ## the same with a real engine (vLLM on the CPU) and a real sm
 demo-down: setup  ## remove all that the demos made
 	$(BIN)/python -m tests.sandbox down --purge
 
-bench: setup  ## measure the agent, eleven minutes; prints the table of docs/benchmarks.md (as root)
+bench: setup  ## measure the agent, twelve minutes; prints the table of docs/benchmarks.md (as root)
 	$(BIN)/python -m tests.sandbox.tools gcc busybox dbus-daemon nginx
 	$(BIN)/python -m tests.sandbox.dockerd
 	$(BIN)/python -m benchmarks.all
@@ -72,7 +72,7 @@ bench: setup  ## measure the agent, eleven minutes; prints the table of docs/ben
 validate: setup  ## check every host's configuration, without connecting (INVENTORY=…)
 	$(BIN)/python -m fleet.validate $(INVENTORY)
 
-plan: validate  ## what a deploy would change (INVENTORY=…)
+plan: validate  ## what a deploy would change; ends with 2 if anything (INVENTORY=…)
 	$(BIN)/python -m fleet.cli plan $(INVENTORY)
 
 deploy: validate  ## converge every host of the inventory (INVENTORY=…)

@@ -1,6 +1,7 @@
 """An example of two hosts. Fill it in, then `make validate INVENTORY=inventory/prod.py`.
 
-What all hosts share belongs into `group_data/prod.py`; `group_data/all.py` explains every key.
+What all hosts share belongs into `group_data/NAME.py`: NAME is this file's (`prod`), or a group's
+(`gpu`). `group_data/all.py` explains every key.
 """
 
 gpu = [

@@ -12,7 +12,7 @@ from fleet.monitoring import grafana, rules
 
 def main(arguments: Sequence[str]) -> int:
     """Write them; return 0, or 2 for wrong use."""
-    if not 1 <= len(arguments) <= 2:
+    if not 1 <= len(arguments) <= 2 or arguments[0].startswith("-"):
         print(__doc__, file=sys.stderr)
         return 2
     directory, runbooks = Path(arguments[0]), (*arguments[1:], "docs/runbooks")[0]

@@ -133,9 +133,9 @@ def _never_starts(node: Node) -> None:
     wait_for("it is given up", lambda: node.state()["phase"] == "QUARANTINED", 240)
 
 
-def _barred(node: Node) -> None:
-    """A fault whose remedy a person forbids: it stays open."""
-    node.shell("touch /etc/stoker/inhibit")
+def _restart_waits(node: Node) -> None:
+    """A fault that needs a restart, which waits for a stream."""
+    node.talk(2000)
     node.xid(94, "Contained: CE User Channel", pid=node.pid())
 
 
@@ -143,7 +143,7 @@ def _without_slot(node: Node) -> None:
     SLOTLESS[0](node)
     wait_for("the agent is back", lambda: node.get("/livez")[0] == 200, 20)
     node.serves(60)
-    node.xid(94, "Contained: CE User Channel", pid=node.pid())
+    node.xid(79, "GPU has fallen off the bus.")
 
 
 def _with_slot(node: Node) -> None:
@@ -164,7 +164,11 @@ def _acting(node: Node) -> None:
 
 
 OBSERVE = _spec('"remediation": *"act"', '"remediation":"observe"')
-SLOTLESS = _spec('"fleetlock_url": *null', f'"fleetlock_url":"{NOBODY}"'.replace("/", "\\/"))
+SLOTLESS = _spec(
+    '"fleetlock_url": *null',
+    f'"fleetlock_url":"{NOBODY}"'.replace("/", "\\/")
+    + '/; s/"arm_reboot": *false/"arm_reboot":true',
+)
 # A directory that is not empty lies where the agent's socket belongs.
 DEAF = """
 systemctl stop stoker-agent; rm -rf /run/stoker/gateway.sock
@@ -250,8 +254,8 @@ PLANTS = {
         lambda node: node.nvml.set(0, "pcie.width", 16),
         ("StokerEngineReduced", "StokerCondition"),
     ),
-    "a person bars a remedy": Plant(
-        _barred, lambda node: node.heal(), ("StokerGpuFault", "StokerRemedyWaits")
+    "a restart waits for a stream": Plant(
+        _restart_waits, lambda node: node.heal(), ("StokerGpuFault",)
     ),
     "no slot is to be had": Plant(_without_slot, _with_slot, ("StokerFleetBrake",)),
     "the agent only observes": Plant(_observed, _acting, ("StokerEngineAdvice",)),

@@ -168,7 +168,7 @@ def test_frozen_core_is_hung_though_health_says_ok(node: RealNode, tell: Tell) -
 
 
 def test_told_to_stop_it_finishes_what_it_can_by_its_deadline(node: RealNode, tell: Tell) -> None:
-    before, tokens = node.engine()["running_since"], node.tokens(SHORT)
+    before, tokens = node.engine()["running_since"], node.tokens(SHORT / 2)
     long, short = node.talk(LONG), node.talk(tokens)
     begun = time.monotonic()
     node.shell("systemctl stop stoker-engine@main")  # behind the agent's back: SIGTERM at once

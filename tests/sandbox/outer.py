@@ -1,6 +1,6 @@
 """What the machine underneath knows of the world and a host needs too: apt settings, authorities.
 
-Read when a host starts, so that no image and no commit carries the settings of one workplace.
+Read when a host starts, so that no image and no commit carries the settings of one site.
 """
 
 import os
@@ -10,7 +10,7 @@ from tests.sandbox.archive import Entry
 from tests.sandbox.shell import run
 
 APT_PREFIXES = ("Acquire::http", "Acquire::https", "Acquire::Check-")
-# Debian 12's pip has a list of authorities of its own, which knows no workplace's.
+# Debian 12's pip has a list of authorities of its own, which knows no site's own.
 PIP_SETTINGS = b"[global]\ncert = /etc/ssl/certs/ca-certificates.crt\n"
 CERTIFICATES = Path("/usr/local/share/ca-certificates")
 

@@ -280,9 +280,7 @@ CASES: dict[str, Case] = {
     "StokerFleetBrake": Case(
         sick={f'stoker_rung_waiting{{{NODE},rung="reboot",reason="NoSlot"}}': (0, 1)},
         labels=node(rung="reboot", reason="NoSlot"),
-        summary=(
-            "gpu-1: a reboot has waited for over 15 minutes because too many other hosts are out."
-        ),
+        summary=("gpu-1: a reboot has waited for over 15 minutes for a slot of the fleet brake."),
         quiet=13,
         after=17,
         clears=2,
