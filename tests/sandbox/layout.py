@@ -111,12 +111,16 @@ FLEETS["roll"] = (
     tuple(HostLayout(f"gpu-{n}", "trixie", 1, 10 + n) for n in (1, 2, 3)),
 )
 
-# As many behind a balancer, which is a bare host without a GPU.
+# As many behind a pair of balancers, which are bare hosts without a GPU.
 _BALANCER = HostLayout("lb-1", "trixie", 0, 20, engine="")
 FLEETS["balanced"] = (
     ".sandbox-balanced",
     "10.83.0.0/24",
-    (*(HostLayout(f"gpu-{n}", "trixie", 1, 10 + n) for n in (1, 2, 3)), _BALANCER),
+    (
+        *(HostLayout(f"gpu-{n}", "trixie", 1, 10 + n) for n in (1, 2, 3)),
+        _BALANCER,
+        HostLayout("lb-2", "bookworm", 0, 21, engine=""),
+    ),
 )
 
 # Two that serve, a balancer, and two that watch them; these have no engine (inventory/sandbox.py).
