@@ -23,6 +23,15 @@ from tests.sandbox.fleet import Fleet
 KEEP = os.environ.get("STOKER_E2E_KEEP") == "1"
 FLEET = os.environ.get("STOKER_E2E_WATCHED", "watched")
 TOKEN = "a-token-of-the-receiver"
+# Nodes that are done soon, and one key with which much can be asked at once.
+IMPATIENT = {
+    "agent_companion_window": 2,
+    "agent_backoff": 1,
+    "engine_drain_deadline": 15,
+    "gateway_requests_per_second": 1000,
+    "gateway_burst": 1000,
+    "gateway_connections_per_key": 1000,
+}
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +51,7 @@ def world() -> Iterator[World]:
     }
     eyes = [host for host in made.hosts if host.startswith("eye-")]
     nodes = [host for host in made.hosts if not host.startswith(("eye-", "lb-"))]
-    impatient = {"agent_companion_window": 2, "agent_backoff": 1, "engine_drain_deadline": 15}
-    watched.wishes(made, dict.fromkeys(eyes, told) | dict.fromkeys(nodes, impatient))
+    watched.wishes(made, dict.fromkeys(eyes, told) | dict.fromkeys(nodes, IMPATIENT))
     run = made.deploy()
     assert run.code == 0, run.output
     yield made
