@@ -160,6 +160,8 @@ def fetcher(http: aiohttp.ClientSession) -> Fetch:
             raise ConnectionError(f"{error.host}:{error.port}: {_words(error.os_error)}") from error
         except aiohttp.ClientError as error:
             raise ConnectionError(str(error) or type(error).__name__) from error
+        except UnicodeError as error:  # its host is no name that can be looked up
+            raise ConnectionError(f"{url}: {error}") from error
 
     return fetch
 
