@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from agent.page import static
 from agent.replies import Handler, RefusedError, answer, sentences
+from fleet.dashboard import addressed
 from fleet.dashboard.rows import Row, ordered
 from fleet.dashboard.streams import Streams, Turns
 from fleet.dashboard.targets import Fleet
@@ -74,9 +75,10 @@ class Dashboard:
         self.turns.turn()
 
 
-def application(dashboard: Dashboard) -> web.Application:
-    """Return the HTTP application."""
-    files, app = static.read(), web.Application(middlewares=[sentences])
+def application(dashboard: Dashboard, listen: str = "127.0.0.1") -> web.Application:
+    """Return the HTTP application, which is served at the address `listen`."""
+    files = static.read()
+    app = web.Application(middlewares=[sentences, addressed.to(listen)])
 
     async def fleet(_: web.Request) -> web.Response:
         return _packed(answer(200, dashboard.view))

@@ -114,6 +114,73 @@ async def test_a_stream_tells_when_a_node_changes(client: Client, nodes: FakeNod
         stream.close()
 
 
+@pytest.mark.parametrize("path", ["/", "/v1/fleet", "/nodes/gpu-1/v1/page", "/nope"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "evil.example:9760",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example",
+        "10.0.0.5",
+        "[::2]:1",
+        "[::1",
+        "::1",
+        "",
+        "localhost:1:2",
+        "a@127.0.0.1",
+        "0.0.0.0:9760",
+    ],
+)
+async def test_on_loopback_a_request_for_another_name_is_refused(
+    client: Client, host: str, path: str
+) -> None:
+    answer = await client.get(path, headers={"Host": host})
+    assert (answer.status, (await answer.json())["error"]) == (
+        421,
+        "this dashboard listens on 127.0.0.1, so it answers to localhost, 127.0.0.1 and [::1] "
+        f"only, not to {host!r}; a proxy in front of it must ask for those",
+    )
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost",
+        "LocalHost:80",
+        "127.0.0.1",
+        "127.0.0.1:4242",
+        "127.0.0.2:9760",
+        "[::1]",
+        "[::1]:9760",
+    ],
+)
+async def test_by_a_name_of_loopback_it_is_reached_through_any_port(
+    client: Client, host: str
+) -> None:
+    assert (await client.get("/v1/fleet", headers={"Host": host})).status == 200
+
+
+@pytest.mark.parametrize(
+    ("listen", "status"),
+    [
+        ("127.0.0.1", 421),
+        ("127.0.0.2", 421),
+        ("::1", 421),
+        ("localhost", 421),
+        ("0.0.0.0", 200),
+        ("10.0.0.5", 200),
+        ("desk.example", 200),
+    ],
+)
+async def test_who_serves_it_to_others_has_names_of_their_own(
+    dashboard: Dashboard, listen: str, status: int
+) -> None:
+    async with TestClient(TestServer(application(dashboard, listen))) as made:
+        answer = await made.get("/v1/fleet", headers={"Host": "dashboard.example"})
+        assert answer.status == status
+
+
 async def test_the_real_thing_over_a_network() -> None:
     site = Site()
     await site.start()
