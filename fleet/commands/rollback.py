@@ -1,15 +1,16 @@
 """`stoker rollback`: hosts converge to a release that they have, batch by batch, under the lock.
 
 Nothing comes from this machine, a Hub or a registry: each host has all of it.
-Exit codes: 0 done · 1 refused, or a host failed, and the others are untouched · 2 wrong use · 3 a
-host could not be reached; the others are rolled back.
+Exit codes: 0 done · 1 refused, also by a hook, or a host failed, and the others are untouched ·
+2 wrong use · 3 a host could not be reached; the others are rolled back.
 """
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from shlex import quote
 
 import msgspec
+from pyinfra.api.inventory import Inventory
 
 from agent import releasing
 from agent.errors import ActionError, StokerError
@@ -26,6 +27,7 @@ from fleet.run import hooks
 PROGRAM = "/usr/local/bin/stoker-release"
 WAIT = 3600.0  # seconds for one host
 LINES = 15  # of a host that failed
+Load = Callable[[str, Sequence[str]], tuple[Inventory, list[str]]]
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,9 +46,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(options: argparse.Namespace, connect: Connect = ssh.connected) -> int:
+def run(
+    options: argparse.Namespace, connect: Connect = ssh.connected, load: Load = selection.load
+) -> int:
     """Roll back, print, and return the exit code."""
-    inventory, names = selection.load(options.inventory, options.hosts)
+    inventory, names = load(options.inventory, options.hosts)
     with connect(inventory, names) as hosts:
         found, away = known(hosts, names)
         for name, why in away.items():
@@ -62,7 +66,8 @@ def run(options: argparse.Namespace, connect: Connect = ssh.connected) -> int:
         untouched=tuple(name for name in names if name not in asked),
     )
     requests.show(made, as_json=options.json, told_before=True)
-    return 1 if any(one.code not in {0, None} for one in rolled) else made.code
+    stopped = made.untouched or any(one.code not in {0, None} for one in rolled)
+    return 1 if stopped else made.code
 
 
 def known(

@@ -23,7 +23,7 @@ async def serve(fleet: Fleet, host: str, port: int) -> int:
         connector=connector, cookie_jar=aiohttp.DummyCookieJar()
     ) as http:
         dashboard = Dashboard(fleet, fetcher(http))
-        runner = web.AppRunner(application(dashboard), access_log=None, shutdown_timeout=1.0)
+        runner = web.AppRunner(application(dashboard, host), access_log=None, shutdown_timeout=1.0)
         await runner.setup()
         try:
             await web.TCPSite(runner, host, port).start()

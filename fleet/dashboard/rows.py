@@ -5,13 +5,15 @@ Nodes may have other versions of Stoker than this machine, so only what is shown
 
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
 
 from agent.model import Phase
 
 N = TypeVar("N", int, float)
+# JSON has integers of any length, and a sum of long ones could not be written again.
+Count = Annotated[int, Meta(ge=-(2**53), le=2**53)]
 
 
 class State(Struct, frozen=True):
@@ -28,8 +30,8 @@ class Engine(Struct, frozen=True):
     state: State
     model: str = ""
     served_name: str = ""
-    requests_running: int | None = None
-    requests_waiting: int | None = None
+    requests_running: Count | None = None
+    requests_waiting: Count | None = None
     tokens_per_second: float | None = None
     kv_use_ratio: float | None = None
     gate_problem: str = ""

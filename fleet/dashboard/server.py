@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from agent.page import static
 from agent.replies import Handler, RefusedError, answer, sentences
+from fleet.dashboard import addressed
 from fleet.dashboard.rows import Row, ordered
 from fleet.dashboard.streams import Streams, Turns
 from fleet.dashboard.targets import Fleet
@@ -74,9 +75,10 @@ class Dashboard:
         self.turns.turn()
 
 
-def application(dashboard: Dashboard) -> web.Application:
-    """Return the HTTP application."""
-    files, app = static.read(), web.Application(middlewares=[sentences])
+def application(dashboard: Dashboard, listen: str = "127.0.0.1") -> web.Application:
+    """Return the HTTP application, which is served at the address `listen`."""
+    files = static.read()
+    app = web.Application(middlewares=[sentences, addressed.to(listen)])
 
     async def fleet(_: web.Request) -> web.Response:
         return _packed(answer(200, dashboard.view))
@@ -160,6 +162,8 @@ def fetcher(http: aiohttp.ClientSession) -> Fetch:
             raise ConnectionError(f"{error.host}:{error.port}: {_words(error.os_error)}") from error
         except aiohttp.ClientError as error:
             raise ConnectionError(str(error) or type(error).__name__) from error
+        except UnicodeError as error:  # its host is no name that can be looked up
+            raise ConnectionError(f"{url}: {error}") from error
 
     return fetch
 

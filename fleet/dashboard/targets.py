@@ -27,18 +27,19 @@ def target(name: str, address: str, listen: str, port: int) -> Target:
     """
     if name == "@local":
         address = "127.0.0.1"
-    if _loopback(listen) and not _loopback(address):
+    if loopback(listen) and not loopback(address):
         return Target(
             name=name,
             problem=f"its agent listens on {listen} alone: set agent_listen to an address that "
             "this machine reaches, name this machine in firewall_read_from, and deploy",
         )
-    asked = address if _any(listen) or _loopback(listen) else listen
+    asked = address if _any(listen) or loopback(listen) else listen
     host = f"[{asked}]" if ":" in asked else asked
     return Target(name=name, url=f"http://{host}:{port}")
 
 
-def _loopback(text: str) -> bool:
+def loopback(text: str) -> bool:
+    """Tell whether an address, or localhost, is this very machine alone."""
     try:
         return ipaddress.ip_address(text).is_loopback
     except ValueError:

@@ -13,6 +13,8 @@ from fleet.dashboard.targets import Target
 DEADLINE = 4.0  # seconds that one answer may take
 STALE = 10.0  # seconds, for agents that do not say from when on they are stale
 
+# A node may answer anything: what is no JSON, no UTF-8, nested too deep or of the wrong shape.
+GARBAGE = (ValueError, RecursionError)
 # Status and body of an answer; raises `OSError` or `TimeoutError`.
 Fetch = Callable[[str], Awaitable[tuple[int, bytes]]]
 
@@ -66,7 +68,7 @@ class Watcher:
             self._at, self._problem, self._since = self._clock(), "", 0.0
         except TimeoutError:
             self._fail(f"gave no answer within {self._deadline:.0f} s")
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, *GARBAGE) as error:
             self._fail(str(error) or type(error).__name__)
         self._asked = True
         if self._matters() != before:
@@ -150,5 +152,5 @@ class _Problem(Struct):
 def _why(status: int, body: bytes) -> str:
     try:
         return f"its agent says: {msgspec.json.decode(body, type=_Problem).error[:200]}"
-    except msgspec.DecodeError:
+    except GARBAGE:
         return f"it answers with HTTP {status}"

@@ -19,8 +19,10 @@ class GrafanaBehind(FactBase[bool]):
 
     @override
     def command(self, files: list[str]) -> StringCommand:
+        # In UTC: `find` knows few zones by the letters that a host's own time would come with.
+        started = "systemctl show -p ExecMainStartTimestamp --timestamp=us+utc --value"
         return StringCommand(
-            f"since=$(systemctl show -p ExecMainStartTimestamp --value {UNIT} 2>/dev/null);",
+            f"since=$({started} {UNIT} 2>/dev/null);",
             f"systemctl -q is-active {UNIT} && find", *map(QuoteString, files),
             '-newermt "$since" 2>/dev/null; true',
         )  # fmt: skip

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from pyinfra.api.inventory import Inventory
 
 from agent.errors import StokerError
 from agent.releases import Release
 from fleet.commands import rollback
 from fleet.commands.hosts import Answer, Ask
 from tests.agent.test_releases import release
-from tests.fleet.commands.fakes import FakeHosts, bad, gone, good
+from tests.fleet.commands.fakes import FakeHosts, Reply, bad, gone, good
 
 HAVE = (release(1), release(2, complete=False), release(3), release(4, current=True))
 OPTIONS = argparse.Namespace(inventory="i.py", reason="slow", wait=60.0)
@@ -107,3 +108,59 @@ def test_who_cannot_be_reached_keeps_nobody_from_going_back() -> None:
     found, away = rollback.known(FakeHosts({"a": gone("a"), "b": good("b", releases)}), ["a", "b"])
     assert list(found) == ["b"]
     assert list(away) == ["a"]
+
+
+RELEASES = msgspec.json.encode(HAVE).decode()
+NO = "#!/bin/sh\necho not now\nexit 1\n"
+
+
+def typed(directory: Path, hosts: FakeHosts, hook: str = "") -> int:
+    """Return what `stoker rollback` ends with; it says what happened on standard output."""
+    if hook:
+        (directory / "pre-batch").write_text(hook)
+        (directory / "pre-batch").chmod(0o755)
+    parser = argparse.ArgumentParser()
+    rollback.arguments(parser)
+    options = parser.parse_args(["i.py", "--reason", "slow"])
+    both = Inventory((["a", "b"], {}))
+    return rollback.run(options, hosts.connect, lambda _path, _wanted: (both, ["a", "b"]))
+
+
+def serves(host: str, converged: int = 0) -> Callable[[Ask], Answer]:
+    return lambda ask: (
+        good(host, RELEASES) if ask.command.endswith("list --json") else bad(host, converged)
+    )
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "hook", "code", "said"),
+    [
+        (serves("a"), serves("b"), "", 0, "rollback: done on 2 of 2 host(s)"),
+        (serves("a"), serves("b"), NO, 1, "stopped; untouched: a, b"),
+        (
+            serves("a"),
+            serves("b"),
+            NO.replace("exit", '[ "$STOKER_BATCH" = 1/2 ] || exit'),
+            1,
+            "ed: b",
+        ),
+        (serves("a", 4), serves("b"), "", 1, "stopped; untouched: b"),
+        (serves("a"), serves("b", 4), "", 1, "rollback: done on 1 of 2 host(s)"),
+        (gone("a"), serves("b"), "", 3, "rollback: done on 1 of 2 host(s)"),
+        (gone("a"), serves("b"), NO, 1, "stopped; untouched: b"),
+        (gone("a"), gone("b"), "", 3, "rollback: done on 0 of 2 host(s)"),
+    ],
+)
+def test_the_exit_code_tells_who_did_not_go_back(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    a: Reply,
+    b: Reply,
+    hook: str,
+    code: int,
+    said: str,
+) -> None:
+    monkeypatch.setenv("STOKER_HOOKS", str(tmp_path))
+    assert typed(tmp_path, FakeHosts({"a": a, "b": b}), hook) == code
+    assert said in "".join(capsys.readouterr())

@@ -74,6 +74,23 @@ async def test_it_shows_the_hosts_of_the_inventory(tmp_path: Path) -> None:
     await site.stop()
 
 
+@pytest.mark.parametrize(("listen", "status"), [("127.0.0.1:0", 421), ("0.0.0.0:0", 200)])
+async def test_it_answers_to_other_names_where_others_reach_it(
+    tmp_path: Path, listen: str, status: int
+) -> None:
+    process = await begun(inventory(tmp_path, 1), "--listen", listen)
+    assert process.stdout is not None
+    async with asyncio.timeout(60):
+        line = (await process.stdout.readline()).decode()
+    url = line.rpartition(": ")[2].strip().replace("0.0.0.0", "127.0.0.1")
+    async with aiohttp.ClientSession() as http, asyncio.timeout(20):
+        answer = await http.get(f"{url}v1/fleet", headers={"Host": "desk.example"})
+        assert answer.status == status, line
+    process.send_signal(signal.SIGTERM)
+    async with asyncio.timeout(10):
+        assert await process.wait() == 0
+
+
 @pytest.mark.parametrize("listen", ["9760", "127.0.0.1:", "127.0.0.1:99999", "::1:9760"])
 async def test_where_it_listens_must_be_said_in_full(tmp_path: Path, listen: str) -> None:
     process = await begun(inventory(tmp_path, 9750), "--listen", listen)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import aiohttp
 import pytest
@@ -83,6 +84,24 @@ async def test_what_is_passed_on_is_a_short_list(client: Client, nodes: FakeNode
     assert not [url for url in nodes.asked if "drain" in url or "metrics" in url]
 
 
+@pytest.mark.parametrize("body", [b"<html>", b"\xff", b'{"x": ' + b"[" * 100_000])
+async def test_a_node_that_answers_garbage_stops_nobody(
+    client: Client, nodes: FakeNodes, body: bytes
+) -> None:
+    nodes.answers["http://gpu-2/v1/page"] = (200, body)
+    before = nodes.asked.count("http://gpu-2/v1/page")
+    await nodes.asked_of("http://gpu-2/v1/page", before + 2)
+    found = {one["name"]: one["link"] for one in (await _fleet(client))["nodes"]}
+    assert found == {"gpu-1": "fresh", "gpu-2": "silent", "gpu-3": "asking"}
+    nodes.shows["http://gpu-1"] = scenes.draining()
+    await nodes.asked_of("http://gpu-1/v1/page", nodes.asked.count("http://gpu-1/v1/page") + 2)
+    assert "DRAINING" in [one["phase"] for one in (await _fleet(client))["nodes"]]
+
+
+async def _fleet(client: Client) -> Any:
+    return await (await client.get("/v1/fleet")).json()
+
+
 async def test_a_stream_tells_when_a_node_changes(client: Client, nodes: FakeNodes) -> None:
     streams = [await client.get(path) for path in ("/v1/events", "/nodes/gpu-1/v1/events")]
     for stream in streams:
@@ -93,6 +112,73 @@ async def test_a_stream_tells_when_a_node_changes(client: Client, nodes: FakeNod
         async with asyncio.timeout(5):
             assert b"event: snapshot" in await stream.content.readuntil(b"\n\n")
         stream.close()
+
+
+@pytest.mark.parametrize("path", ["/", "/v1/fleet", "/nodes/gpu-1/v1/page", "/nope"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "evil.example:9760",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example",
+        "10.0.0.5",
+        "[::2]:1",
+        "[::1",
+        "::1",
+        "",
+        "localhost:1:2",
+        "a@127.0.0.1",
+        "0.0.0.0:9760",
+    ],
+)
+async def test_on_loopback_a_request_for_another_name_is_refused(
+    client: Client, host: str, path: str
+) -> None:
+    answer = await client.get(path, headers={"Host": host})
+    assert (answer.status, (await answer.json())["error"]) == (
+        421,
+        "this dashboard listens on 127.0.0.1, so it answers to localhost, 127.0.0.1 and [::1] "
+        f"only, not to {host!r}; a proxy in front of it must ask for those",
+    )
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost",
+        "LocalHost:80",
+        "127.0.0.1",
+        "127.0.0.1:4242",
+        "127.0.0.2:9760",
+        "[::1]",
+        "[::1]:9760",
+    ],
+)
+async def test_by_a_name_of_loopback_it_is_reached_through_any_port(
+    client: Client, host: str
+) -> None:
+    assert (await client.get("/v1/fleet", headers={"Host": host})).status == 200
+
+
+@pytest.mark.parametrize(
+    ("listen", "status"),
+    [
+        ("127.0.0.1", 421),
+        ("127.0.0.2", 421),
+        ("::1", 421),
+        ("localhost", 421),
+        ("0.0.0.0", 200),
+        ("10.0.0.5", 200),
+        ("desk.example", 200),
+    ],
+)
+async def test_who_serves_it_to_others_has_names_of_their_own(
+    dashboard: Dashboard, listen: str, status: int
+) -> None:
+    async with TestClient(TestServer(application(dashboard, listen))) as made:
+        answer = await made.get("/v1/fleet", headers={"Host": "dashboard.example"})
+        assert answer.status == status
 
 
 async def test_the_real_thing_over_a_network() -> None:
@@ -106,3 +192,10 @@ async def test_the_real_thing_over_a_network() -> None:
         await site.stop()
         with pytest.raises(ConnectionError, match=r"^127\.0\.0\.1:\d+: Connection refused$"):
             await fetch(f"{site.url}/v1/page")
+
+
+@pytest.mark.parametrize("host", ["x" * 70, "a..b"])
+async def test_a_host_that_is_no_name_is_one_that_is_not_reached(host: str) -> None:
+    async with aiohttp.ClientSession() as http:
+        with pytest.raises(ConnectionError, match=rf"^http://{host}:9750/: encoding with 'idna'"):
+            await fetcher(http)(f"http://{host}:9750/")

@@ -1,6 +1,7 @@
 """One node, asked again and again: what is kept, and what is said when it is silent."""
 
 import msgspec
+import pytest
 
 from agent.documents import Problem
 from fleet.dashboard.rows import Link
@@ -105,6 +106,53 @@ async def test_what_an_agent_says_is_told() -> None:
         world.nodes.answers[f"{URL}/v1/page"] = (status, body)
         await world.watcher.ask()
         assert world.watcher.row.problem == problem
+
+
+DEEP = b"[" * 100_000
+LONG = b'{"state": {"phase": "x"}, "requests_running": ' + b"9" * 4300 + b"}"
+ENGINES = b'{"phase": "x", "at": 1, "engines": {"a": ' + LONG + b', "b": ' + LONG + b"}}"
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        (b"", "Input data was truncated"),
+        (b"<html>", "JSON is malformed: invalid character (byte 0)"),
+        (b"\xff\xfe\x00", "JSON is malformed: invalid character (byte 0)"),
+        (b"null", "Expected `object`, got `null`"),
+        (DEEP, "Expected `object`, got `array`"),
+        (b'{"age": 1, "snapshot": ' + DEEP, "maximum recursion depth exceeded"),
+        (b'{"other": ' + DEEP, "maximum recursion depth exceeded"),
+        (b'{"age": 1, "problem": "\xff", "snapshot": {}}', "codec can't decode byte 0xff"),
+        (b'{"age": 1, "snapshot": {"phase": "\xff", "at": 1}}', "codec can't decode byte 0xff"),
+        (b'{"age": 1, "snapshot": {"phase": 7, "at": 1}}', "Expected `str`, got `int`"),
+        (b'{"age": 1e999, "snapshot": {}}', "Number out of range"),
+        (b'{"age": 1, "snapshot": ' + ENGINES + b"}", "Expected `int` <="),
+    ],
+)
+async def test_garbage_is_a_problem_of_that_node_and_its_next_answer_is_read(
+    body: bytes, problem: str
+) -> None:
+    world = World()
+    world.nodes.answers[f"{URL}/v1/page"] = (200, body)
+    await world.watcher.ask()
+    assert world.watcher.row.link is Link.SILENT
+    assert problem in world.watcher.row.problem
+    assert msgspec.json.encode(world.watcher.row)
+    world.nodes.answers.clear()
+    world.nodes.shows[URL] = scenes.healthy()
+    await world.watcher.ask()
+    assert (world.watcher.row.link, world.watcher.row.problem) == (Link.FRESH, "")
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"\xff\xfe", b"[1]", b'{"error": "\xff"}', b'{"x": ' + DEEP, b'{"error": 7}']
+)
+async def test_an_error_that_is_garbage_is_told_by_its_status(body: bytes) -> None:
+    world = World()
+    world.nodes.answers[f"{URL}/v1/page"] = (500, body)
+    await world.watcher.ask()
+    assert world.watcher.row.problem == "it answers with HTTP 500"
 
 
 async def test_who_cannot_be_asked_is_not_asked() -> None:

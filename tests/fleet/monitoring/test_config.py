@@ -1,6 +1,7 @@
 """What Prometheus and Alertmanager are told, and what a host with them looks like."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from fleet.facts.bare import Bare, Listener
 from fleet.monitoring import alertmanager, grafana, prometheus
 from fleet.monitoring.units import programs
 from fleet.release import given
+from tests.fleet.monitoring.cases import CASES
 from tests.fleet.samples import ENGINE
 
 EYE: dict[str, Any] = {"engines": {}, "driver_gpu_count": 0, "monitoring_enabled": True}
@@ -154,10 +156,59 @@ def test_a_configuration_of_the_operators_own(tmp_path: Path) -> None:
     assert alertmanager.conf(spec) == own.read_text() + "\n"
 
 
-def test_a_host_that_is_down_silences_what_it_says() -> None:
+def silenced_by(alert: str) -> set[str]:
+    """Return what Alertmanager keeps to itself of all alerts on that host, while `alert` fires."""
     rules = yaml.safe_load(alertmanager.conf(eye()))["inhibit_rules"]
-    down = next(one for one in rules if 'alertname="StokerNodeDown"' in one["source_matchers"])
-    assert down["equal"] == ["instance"]
+    source = {"alertname": alert, **CASES[alert].labels}
+    found = set()
+    for name, case in CASES.items():
+        target = {"alertname": name, **case.labels}
+        if "instance" in target:
+            target["instance"] = source["instance"]
+        for rule in rules:
+            same = all(source.get(label) == target.get(label) for label in rule["equal"])
+            if same and _matches(rule["source_matchers"], source) and name != alert:
+                found |= {name} if _matches(rule["target_matchers"], target) else set()
+    return found
+
+
+def _matches(matchers: list[str], labels: dict[str, str]) -> bool:
+    for one in matchers:
+        parts = re.fullmatch(r'(\w+)=(~?)"(.*)"', one)
+        assert parts, one
+        value = labels.get(parts[1], "")
+        if not (re.fullmatch(parts[3], value) if parts[2] else value == parts[3]):
+            return False
+    return True
+
+
+OTHERS = {  # what no agent says of its host
+    name
+    for name, case in CASES.items()
+    if case.labels.get("job") != "stoker" or "instance" not in case.labels
+}
+
+
+@pytest.mark.parametrize("alert", ["StokerNodeDown", "StokerAgentStale"])
+def test_a_host_that_is_down_silences_what_its_agent_says_and_nobody_else(alert: str) -> None:
+    assert {"StokerBalancerDown", "StokerAlertsNotSent", "StokerModelDown"} < OTHERS
+    assert silenced_by(alert) == CASES.keys() - OTHERS - {alert}
+
+
+def test_an_engine_is_told_of_once() -> None:
+    assert silenced_by("StokerEngineQuarantined") > {"StokerEngineAdvice", "StokerEngineReduced"}
+    assert all("Engine" in name for name in silenced_by("StokerEngineQuarantined"))
+    assert silenced_by("StokerEngineBudgetExhausted") == {"StokerEngineBudgetLow"}
+    assert silenced_by("StokerCertificateExpiresSoon") == {"StokerCertificateExpires"}
+    assert silenced_by("StokerEngineReduced") == set()
+
+
+@pytest.mark.parametrize("name", ["StokerNodeDown", "StokerBalancerDown", "StokerMine"])
+def test_another_hosts_or_jobs_alert_of_any_name_is_not_silenced(name: str) -> None:
+    rules = yaml.safe_load(alertmanager.conf(eye()))["inhibit_rules"]
+    other = {"alertname": name, "instance": "gpu-1", "job": "stoker-balancer"}
+    assert not any(_matches(rule["target_matchers"], other) for rule in rules)
+    assert all("instance" in rule["equal"] for rule in rules)
 
 
 @pytest.mark.parametrize(

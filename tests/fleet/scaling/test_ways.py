@@ -57,6 +57,32 @@ def test_a_command_has_a_deadline() -> None:
     assert time.monotonic() - begun < 10
 
 
+def test_what_a_command_leaves_in_the_background_is_not_waited_for() -> None:
+    begun = time.monotonic()
+    assert RunCommand("sh -c 'sleep 3 & exit 0'", 1.0).tell(EVENT) == ""
+    assert RunCommand("sh -c 'sleep 3 & echo no quota; exit 3'", 1.0).tell(EVENT) == (
+        "sh ended with 3: no quota"
+    )
+    assert time.monotonic() - begun < 2.5
+
+
+def test_what_a_command_began_ends_with_its_deadline(tmp_path: Path) -> None:
+    late = tmp_path / "late"
+    begun = time.monotonic()
+    line = f"sh -c '(sleep 2; touch {late}); true'"
+    assert RunCommand(line, 0.5).tell(EVENT) == "sh did not end within 0.5 s"
+    assert time.monotonic() - begun < 1.8
+    time.sleep(2.5 - (time.monotonic() - begun))
+    assert not late.exists()
+
+
+@pytest.mark.parametrize("size", [0, 100, 10_000_000])
+def test_a_command_may_say_much_and_in_any_bytes(size: int) -> None:
+    program = f"sys.stdout.buffer.write(b'x' * {size} + b'\\xff\\n no quota '); raise SystemExit(3)"
+    found = python(f"import sys; {program}").tell(EVENT)
+    assert found == f"{sys.executable} ended with 3: no quota"
+
+
 def test_a_command_that_is_not_there() -> None:
     assert RunCommand("/no/such/program x", 1.0).tell(EVENT) == (
         "/no/such/program cannot be run: No such file or directory"
