@@ -11,6 +11,10 @@ from fleet.facts.haproxy import InstalledHaproxy
 from fleet.facts.paths import PathStates
 from fleet.operations.file import place
 
+SHARED_DROP_IN = "/etc/systemd/system/keepalived.service.d/stoker.conf"
+
+SHARED_DROP_IN = "/etc/systemd/system/keepalived.service.d/stoker.conf"
+
 
 @operation()
 def haproxy_conf(spec: HostSpec) -> Generator[StringCommand]:
@@ -30,8 +34,11 @@ def keepalived_conf(spec: HostSpec) -> Generator[StringCommand]:
 
 @operation()
 def keepalived_off() -> Generator[StringCommand]:
-    """Take the shared address off a balancer that is to have none."""
-    if balancer.KEEPALIVED not in host.get_fact(PathStates, paths=[balancer.KEEPALIVED]):
-        host.noop("there is no shared address")
+    """Take the shared address off a balancer that is to have none; another keepalived stays."""
+    if SHARED_DROP_IN not in host.get_fact(PathStates, paths=[SHARED_DROP_IN]):
+        host.noop("keepalived is not ours")
         return
-    yield StringCommand(f"systemctl disable --now keepalived.service; rm -f {balancer.KEEPALIVED}")
+    yield StringCommand(
+        "systemctl disable --now keepalived.service && "
+        f"rm -f {balancer.KEEPALIVED} {SHARED_DROP_IN} && systemctl daemon-reload"
+    )

@@ -11,14 +11,18 @@ from fleet import balancer, balancer_tls
 from fleet.disruption import Disruption
 from fleet.operations.directories import directories
 from fleet.operations.file import file
-from fleet.operations.haproxy_conf import haproxy_conf, keepalived_conf, keepalived_off
+from fleet.operations.haproxy_conf import (
+    SHARED_DROP_IN,
+    haproxy_conf,
+    keepalived_conf,
+    keepalived_off,
+)
 from fleet.operations.packages import packages
 from fleet.operations.units import unit_current, unit_known
 from fleet.render import render
 
 DISRUPTION = Disruption.NONE
 DROP_IN = "/etc/systemd/system/haproxy.service.d/stoker.conf"
-SHARED_DROP_IN = "/etc/systemd/system/keepalived.service.d/stoker.conf"
 SHARED_STAMP = "/run/stoker-keepalived.sha256"
 
 
