@@ -99,7 +99,16 @@ def drop_in(spec: HostSpec) -> str:
         stamp=STAMP,
         files=" ".join(files(spec)),
         descriptors=2 * spec.balancer.connections + 4096,
+        names=_names(spec),
     )
+
+
+def _names(spec: HostSpec) -> tuple[str, ...]:
+    """Return the names of which one must resolve; none if an IP address leads to some host."""
+    servers = [server for backend in of(spec) for server in backend.servers]
+    if any(server.agent for server in servers):
+        return ()
+    return tuple(dict.fromkeys(server.address.rpartition(":")[0] for server in servers))
 
 
 def keepalived_conf(spec: HostSpec, interface: str) -> str:

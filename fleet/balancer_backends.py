@@ -6,8 +6,11 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
+from agent.monitoring_spec import bracketed
 from agent.peers import Peer, PeerEngine
+from fleet import certificates
 
+OWN = "127.0.0.1"  # where a balancer reaches the gateway and the agent of its own host
 SERVERS = 30000  # numbers that a server may have
 SYSTEM_CA = "/etc/ssl/certs/ca-certificates.crt"
 _STRANGE = re.compile(r"[^A-Za-z0-9_.-]+")
@@ -17,7 +20,8 @@ Member = tuple[str, str]  # peer, pool
 class Server(Struct, frozen=True, kw_only=True):
     """A host in a backend. `number` tells it from others when a header's value is hashed.
 
-    `asks`: what its agent is asked for. `most`: requests at once; 0 = no bound of ours.
+    `agent`: where its agent is asked; empty = where its name leads, as with itself. HAProxy takes
+    no name there that does not resolve. `asks`: what for. `most`: requests at once; 0 = no bound.
     """
 
     name: str
@@ -85,12 +89,12 @@ def _server(
     *,
     given: bool,
 ) -> Server:
-    where = f"[{peer.address}]" if ":" in peer.address else peer.address
+    where = OWN if peer.name == own else peer.address
     return Server(
         name=_STRANGE.sub("_", peer.name),
         number=number,
-        address=f"{where}:{peer.port}",
-        agent="127.0.0.1" if peer.name == own else peer.address,
+        address=f"{bracketed(where)}:{peer.port}",
+        agent=where if certificates.address(where) else "",
         agent_port=peer.check_port,
         server_name=peer.server_name,
         ca=nodes_ca if given or peer.tls == "local-ca" else SYSTEM_CA,

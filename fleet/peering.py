@@ -13,6 +13,7 @@ from agent.balancer_spec import BalancerSpec
 from agent.peers import Peer, PeerEngine
 from agent.spec import EngineSpec, HostSpec
 from fleet import certificates
+from fleet.balancer_backends import OWN
 
 LOOPBACK = ("127.", "localhost", "::1")
 Specs = Mapping[str, HostSpec]
@@ -43,13 +44,22 @@ def faults(specs: Specs, addresses: Mapping[str, str]) -> Iterator[str]:
             )
         if spec.balancer.enabled:
             yield from (f"{name}: {fault}" for fault in _of_certificates(specs, spec))
-        where = addresses[name]
-        walls = [other for other, its in specs.items() if other != name and its.firewall.enabled]
-        if spec.roles and walls and not certificates.address(where):
-            yield (
-                f"{name}: base_address: is missing, and {where!r} is a name; the firewall of "
-                f"{walls[0]} and others lets this host in by its IP address"
-            )
+        if not certificates.address(addresses[name]):
+            others = {other: its for other, its in specs.items() if other != name}
+            yield from (f"{name}: {fault}" for fault in _by_name(spec, addresses[name], others))
+
+
+def _by_name(spec: HostSpec, where: str, others: Specs) -> Iterator[str]:
+    """Yield why a host must be known by an IP address; `where` is its name."""
+    walls = [name for name, its in others.items() if its.firewall.enabled]
+    if spec.balancer.enabled and others:
+        why = f"{next(iter(others))} and others let this host in, and believe it, by"
+    elif spec.roles and walls:
+        why = f"the firewall of {walls[0]} and others lets this host in by"
+    else:
+        return
+    said = f" = {where!r}: is" if spec.base.address else f": is missing, and {where!r} is"
+    yield f"base_address{said} a name; set it to the host's IP address: {why} that"
 
 
 def _of_certificates(specs: Specs, balancer: HostSpec) -> Iterator[str]:
@@ -86,6 +96,9 @@ def _told(spec: HostSpec, peers: tuple[Peer, ...]) -> HostSpec:
     balancers = [peer for peer in peers if spec.engines and "balancer" in peer.roles]
     readers = [peer for peer in balancers if peer in others]
     watchers = [peer for peer in others if "monitoring" in peer.roles]
+    believed = _with(spec.gateway.balancers, balancers)
+    if spec.engines and spec.balancer.enabled:
+        believed = tuple(dict.fromkeys([*believed, OWN]))
     return replace(
         spec,
         balancer=balancer,
@@ -93,7 +106,7 @@ def _told(spec: HostSpec, peers: tuple[Peer, ...]) -> HostSpec:
         firewall=replace(
             spec.firewall, read_from=_with(spec.firewall.read_from, [*readers, *watchers])
         ),
-        gateway=replace(spec.gateway, balancers=_with(spec.gateway.balancers, balancers)),
+        gateway=replace(spec.gateway, balancers=believed),
     )
 
 

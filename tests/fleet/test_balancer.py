@@ -1,5 +1,6 @@
 """The balancer's files, as they are known to be good, and what is told of its settings."""
 
+import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 import pytest
 
 from agent import haproxy
+from agent.drift.manifest import File
+from agent.drift.manifest import File
 from agent.drift.report import Kind
 from agent.errors import SpecError
 from agent.spec import HostSpec
@@ -17,7 +20,12 @@ from fleet.facts.bare import Bare, Listener
 from fleet.facts.doors import Doors
 from fleet.facts.haproxy import Haproxy, InstalledHaproxy
 from fleet.facts.paths import PathStates
-from fleet.operations.haproxy_conf import haproxy_conf, keepalived_conf, keepalived_off
+from fleet.operations.haproxy_conf import (
+    SHARED_DROP_IN,
+    haproxy_conf,
+    keepalived_conf,
+    keepalived_off,
+)
 from fleet.release import given
 from tests.fleet.balancer_site import HAPROXY
 from tests.fleet.samples import FakeHost, commands
@@ -63,8 +71,19 @@ def test_the_rest_of_its_files() -> None:
 @pytest.mark.skipif(HAPROXY is None, reason="no haproxy: apt-get install haproxy")
 @pytest.mark.parametrize("name", ["one", "several", "pair"])
 def test_haproxy_takes_it(name: str, tmp_path: Path) -> None:
+    told = taken((Path(__file__).parent / "golden" / f"haproxy.cfg-{name}").read_text(), tmp_path)
+    assert [line for line in told if "WARNING" in line or "ALERT" in line] == []
+
+
+@pytest.mark.skipif(HAPROXY is None, reason="no haproxy: apt-get install haproxy")
+def test_haproxy_takes_a_host_whose_name_does_not_resolve(tmp_path: Path) -> None:
+    away = {**FLEET["gpu-1"], "base_address": "nohost.invalid"}
+    taken(balancer.haproxy_cfg(lb({**ONE, "gpu-3": away}), HERE), tmp_path)
+
+
+def taken(text: str, tmp_path: Path) -> list[str]:
+    """Have HAProxy check a configuration; return what it says nevertheless."""
     assert HAPROXY
-    text = (Path(__file__).parent / "golden" / f"haproxy.cfg-{name}").read_text()
     good(tmp_path)
     (tmp_path / "balancer.lua").write_text(balancer.script(lb()))
     (tmp_path / "tls.crt.key").write_text((tmp_path / "tls.key").read_text())
@@ -80,8 +99,7 @@ def test_haproxy_takes_it(name: str, tmp_path: Path) -> None:
         [HAPROXY, "-c", "-q", "-f", path], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    told = [line for line in done.stderr.splitlines() if "state file" not in line]
-    assert [line for line in told if "WARNING" in line or "ALERT" in line] == []
+    return [line for line in done.stderr.splitlines() if "state file" not in line]
 
 
 def test_a_pair_knows_each_other_and_who_comes_first() -> None:
@@ -176,8 +194,33 @@ def test_beside_a_gateway_it_needs_a_port_of_its_own() -> None:
     text = balancer.haproxy_cfg(spec, HERE)
     assert "bind *:8443 ssl" in text
     assert "frontend plain" not in text
+    assert "server gpu-1 127.0.0.1:443 " in text
     assert "agent-addr 127.0.0.1" in text
-    assert spec.gateway.balancers == ("10.0.0.1",)
+    assert spec.gateway.balancers == ("10.0.0.1", "127.0.0.1")
+
+
+def test_an_agent_is_asked_where_the_name_of_its_host_leads() -> None:
+    named = {**FLEET["gpu-1"], "base_address": "gpu-3.lan"}
+    [_, other] = balancer.of(lb({**ONE, "gpu-3": named}))[0].servers
+    assert (other.address, other.agent) == ("gpu-3.lan:443", "")
+    text = balancer.haproxy_cfg(lb({**ONE, "gpu-3": named}), HERE)
+    [line] = [line for line in text.splitlines() if "server gpu-3 " in line]
+    assert " check agent-check agent-port 9751 " in line
+
+
+@pytest.mark.parametrize(("first", "waits"), [("nohost.invalid", True), ("localhost", False)])
+def test_haproxy_waits_for_the_first_of_its_names(first: str, waits: bool) -> None:
+    named = [{**FLEET["gpu-1"], "base_address": one} for one in (first, "nohost2.invalid")]
+    only = {"gpu-1": named[0], "gpu-3": named[1], "lb-1": FLEET["lb-1"]}
+    lines = balancer.drop_in(lb(only)).splitlines()
+    words = "/bin/sh -c 'for name in "
+    [start, reload] = [line.partition("=") for line in lines if words in line]
+    assert (start[0], reload[0], start[2]) == ("ExecStartPre", "ExecReload", reload[2])
+    command = shlex.split(start[2].replace("$$", "$"))
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    said = "no name of a host resolves: nohost.invalid, nohost2.invalid\n" if waits else ""
+    assert (done.returncode, done.stderr) == (int(waits), said)
+    assert words not in balancer.drop_in(lb({**only, "gpu-2": FLEET["gpu-2"]}))
 
 
 @pytest.mark.parametrize(
@@ -236,7 +279,21 @@ def test_nothing_replaces_what_haproxy_takes_but_what_it_takes() -> None:
     assert "/usr/sbin/haproxy -c -q -f" in str(command)
     [command] = commands(host, lambda: keepalived_conf._inner(spec=lb(PAIR)))
     assert "keepalived --config-test -f" in str(command)
-    assert commands(host, keepalived_off._inner) == []
+
+
+def test_a_keepalived_that_is_not_ours_is_left() -> None:
+    def off(*there: str) -> list[str]:
+        lies = File(sha256="0" * 64, mode="644", user="root", group="root")
+        host = FakeHost({PathStates: lambda paths: {p: lies for p in paths if p in there}}, "lb-1")
+        return [str(one) for one in commands(host, keepalived_off._inner)]
+
+    assert off() == []
+    assert off(balancer.KEEPALIVED) == []
+    for there in ([SHARED_DROP_IN], [SHARED_DROP_IN, balancer.KEEPALIVED]):
+        assert off(*there) == [
+            "systemctl disable --now keepalived.service && "
+            f"rm -f {balancer.KEEPALIVED} {SHARED_DROP_IN} && systemctl daemon-reload"
+        ]
 
 
 def test_what_is_installed_is_read() -> None:

@@ -97,6 +97,8 @@ def test_peers_that_are_given_are_kept() -> None:
     [
         ({"gpu-1": {"agent_listen": "127.0.0.1"}}, ["gpu-1: agent_listen", "lb-1", "0.0.0.0"]),
         ({"lb-1": {"base_address": None}}, ["lb-1: base_address", "'lb-1' is a name", "gpu-1"]),
+        ({"lb-1": {"base_address": "lb-1.lan"}}, ["lb-1: base_address = 'lb-1.lan'", "IP address"]),
+        ({"eye-1": {"base_address": None}}, ["eye-1: base_address", "firewall of gpu-1"]),
         ({"lb-1": {"agent_listen": "127.0.0.1"}}, ["lb-1: agent_listen", "eye-1"]),
     ],
 )
@@ -105,12 +107,25 @@ def test_what_cannot_be_reached_is_refused(changes: Any, words: list[str]) -> No
     assert all(word in sentence for word in words)
 
 
+def test_a_balancer_with_a_name_is_refused_without_firewalls_too() -> None:
+    off = {"firewall_enabled": False}
+    walls = {name: off for name in FLEET}
+    [sentence] = faults(**{**walls, "lb-1": {**off, "base_address": None}})
+    assert sentence == (
+        "lb-1: base_address: is missing, and 'lb-1' is a name; set it to the host's IP address: "
+        "gpu-1 and others let this host in, and believe it, by that"
+    )
+    assert faults(**{**walls, "eye-1": {**off, "base_address": None}}) == []
+
+
 def test_a_balancer_on_the_only_node_needs_no_address() -> None:
     only = {"gpu-1": {**ENGINE, "balancer_enabled": True, "balancer_port": 8443,
                       "gateway_server_name": "gpu-1.example"}}  # fmt: skip
     found = resolved(only)
     assert [p.address for p in found["gpu-1"].balancer.peers or ()] == ["gpu-1"]
     assert found["gpu-1"].firewall.read_from == ()
+    assert found["gpu-1"].gateway.balancers == ("127.0.0.1",)
+    assert peering.resolved(found, addresses(found)) == found
 
 
 def test_an_inventory_resolves_once_all_are_made() -> None:
