@@ -9,7 +9,6 @@ import pytest
 
 from agent import haproxy
 from agent.drift.manifest import File
-from agent.drift.manifest import File
 from agent.drift.report import Kind
 from agent.errors import SpecError
 from agent.spec import HostSpec

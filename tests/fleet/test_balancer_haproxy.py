@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tests.fleet.balancer_site import CHAT, DOWN, DRAIN, HAPROXY, READY, Load, Node, Site
 
@@ -337,3 +338,12 @@ async def test_the_log_has_neither_a_key_nor_a_body(tmp_path: Path) -> None:
         [line] = [json.loads(one) for one in site.log.splitlines() if one.startswith("{")]
         assert (line["path"], line["status"], line["backend"]) == (CHAT, 200, "chat")
         assert line["host"] in site.nodes
+
+
+async def test_a_host_with_a_name_is_asked_by_it(tmp_path: Path) -> None:
+    node = Node("gpu-1")
+    named = replace(node.peer, address="localhost")
+    async with Site(tmp_path, [node], balancer_peers=(named,)).running() as site:
+        assert "agent-addr" not in site.write().read_text()
+        node.say(DOWN)
+        await site.becomes("gpu-1", "DOWN")

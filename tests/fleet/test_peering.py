@@ -109,7 +109,7 @@ def test_what_cannot_be_reached_is_refused(changes: Any, words: list[str]) -> No
 
 def test_a_balancer_with_a_name_is_refused_without_firewalls_too() -> None:
     off = {"firewall_enabled": False}
-    walls = {name: off for name in FLEET}
+    walls = dict.fromkeys(FLEET, off)
     [sentence] = faults(**{**walls, "lb-1": {**off, "base_address": None}})
     assert sentence == (
         "lb-1: base_address: is missing, and 'lb-1' is a name; set it to the host's IP address: "
