@@ -117,8 +117,16 @@ def keepalived_conf(spec: HostSpec, interface: str) -> str:
         "keepalived.conf",
         spec=spec,
         own=spec.balancer,
-        interface=spec.balancer.vip_interface or interface,
+        interface=interface,
         source=own_address(spec),
+    )
+
+
+def nowhere(spec: HostSpec) -> str:
+    """Return why no interface of a host without a default route gets the shared address."""
+    return (
+        f"balancer_vip = {spec.balancer.vip!r}: there is no default route whose interface could "
+        "get it; set balancer_vip_interface"
     )
 
 

@@ -34,6 +34,8 @@ def problems(spec: HostSpec, found: Bare) -> Iterator[str]:
         yield from docker_fitness.problems(spec, found)
     yield from _disk(spec, found)
     yield from _ports(spec, found)
+    if spec.balancer.vip and not (spec.balancer.vip_interface or found.interface):
+        yield balancer.nowhere(spec)
     yield from firewall.problems(spec, found)
     yield from takeover.refusals(spec, found)
 

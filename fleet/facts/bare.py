@@ -12,6 +12,7 @@ from fleet.facts.doors import LOOK as DOORS_LOOK
 from fleet.facts.doors import Doors
 from fleet.facts.doors import read as read_doors
 from fleet.facts.foreign import Container
+from fleet.facts.haproxy import INTERFACE_LOOK
 from fleet.facts.nvidia import LOOK as NVIDIA_LOOK
 from fleet.facts.nvidia import Nvidia
 from fleet.facts.nvidia import read as read_nvidia
@@ -66,7 +67,8 @@ class Bare(Struct, frozen=True, kw_only=True):
     """A host as it is found. `free` maps a path to the bytes free where it lies or would lie.
 
     `containers` are those that are not ours (by a look of its own); None: Docker did not answer.
-    `cards` is what a driver says of the GPUs, empty where none answers.
+    `cards` is what a driver says of the GPUs, empty where none answers; `interface` is that of the
+    default route, empty without one.
     """
 
     os: str
@@ -86,6 +88,7 @@ class Bare(Struct, frozen=True, kw_only=True):
     weights: tuple[str, ...] = ()
     containers: tuple[Container, ...] | None = ()
     doors: Doors = Doors()
+    interface: str = ""
 
 
 class BareHost(FactBase[Bare | None]):
@@ -100,7 +103,8 @@ class BareHost(FactBase[Bare | None]):
     def command(self, paths: list[str], weights: list[str]) -> StringCommand:
         return StringCommand(
             "paths=", QuoteString(" ".join(paths)), "; weights=", QuoteString(" ".join(weights)),
-            ";", _LOOK, NVIDIA_LOOK, DOCKER_LOOK, DOORS_LOOK, "true", _separator="",
+            ";", _LOOK, INTERFACE_LOOK, "\n", NVIDIA_LOOK, DOCKER_LOOK, DOORS_LOOK, "true",
+            _separator="",
         )  # fmt: skip
 
     @override
@@ -129,4 +133,5 @@ class BareHost(FactBase[Bare | None]):
             free={path: int(size) for size, path in free},
             weights=tuple(found.get("weights", [])),
             doors=read_doors(found),
+            interface=found.get("interface", [""])[0],
         )

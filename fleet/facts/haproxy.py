@@ -6,13 +6,18 @@ from msgspec import Struct
 from pyinfra.api import FactBase
 from typing_extensions import override
 
+INTERFACE_LOOK = (
+    "ip -o route show default 2>/dev/null | "
+    r"sed -n '1s/.* dev \([^ ]*\).*/interface=\1/p'"
+)
+
 
 class Haproxy(Struct, frozen=True):
-    """`version` is empty where HAProxy is not installed; `interface` is of the default route."""
+    """`version` is empty where HAProxy is not installed; `interface`: of the default route."""
 
     version: tuple[int, ...] = ()
     ipv6: bool = True
-    interface: str = "eth0"
+    interface: str = ""
 
 
 class InstalledHaproxy(FactBase[Haproxy]):
@@ -28,7 +33,7 @@ class InstalledHaproxy(FactBase[Haproxy]):
         return (
             "/usr/sbin/haproxy -v 2>/dev/null | head -n 1; "
             "[ -e /proc/net/if_inet6 ] && echo ipv6; "
-            "ip -o route show default | sed -n '1s/.* dev \\([^ ]*\\).*/interface=\\1/p'; true"
+            f"{INTERFACE_LOOK}; true"
         )
 
     @override
@@ -36,4 +41,4 @@ class InstalledHaproxy(FactBase[Haproxy]):
         found = re.search(r"version (\d+)\.(\d+)", " ".join(output))
         version = (int(found[1]), int(found[2])) if found else ()
         named = [line.removeprefix("interface=") for line in output if "interface=" in line]
-        return Haproxy(version, "ipv6" in output, named[0] if named else "eth0")
+        return Haproxy(version, "ipv6" in output, named[0] if named else "")

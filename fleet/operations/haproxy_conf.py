@@ -3,7 +3,7 @@
 from collections.abc import Generator
 
 from pyinfra import host
-from pyinfra.api import StringCommand, operation
+from pyinfra.api import DeployError, StringCommand, operation
 
 from agent.spec import HostSpec
 from fleet import balancer
@@ -27,7 +27,10 @@ def haproxy_conf(spec: HostSpec) -> Generator[StringCommand]:
 @operation()
 def keepalived_conf(spec: HostSpec) -> Generator[StringCommand]:
     """Place keepalived's configuration, for the interface that it is about."""
-    content = balancer.keepalived_conf(spec, host.get_fact(InstalledHaproxy).interface)
+    interface = spec.balancer.vip_interface or host.get_fact(InstalledHaproxy).interface
+    if not interface:
+        raise DeployError(f"{spec.name}: {balancer.nowhere(spec)}")
+    content = balancer.keepalived_conf(spec, interface)
     check = "/usr/sbin/keepalived --config-test -f"
     yield from place(balancer.KEEPALIVED, content, "644", "root:root", check)
 

@@ -1,11 +1,14 @@
 """The balancer's files, as they are known to be good, and what is told of its settings."""
 
+import re
 import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
+from pyinfra.api import DeployError
 
 from agent import haproxy
 from agent.drift.manifest import File
@@ -280,6 +283,24 @@ def test_nothing_replaces_what_haproxy_takes_but_what_it_takes() -> None:
     assert "keepalived --config-test -f" in str(command)
 
 
+def test_the_shared_address_needs_an_interface() -> None:
+    host = FakeHost({InstalledHaproxy: Haproxy((3, 0)), PathStates: {}}, "lb-1")
+    said = (
+        "balancer_vip = '10.0.0.100/24': there is no default route whose interface could get it; "
+        "set balancer_vip_interface"
+    )
+    with pytest.raises(DeployError, match="^" + re.escape(f"lb-1: {said}") + "$"):
+        commands(host, lambda: keepalived_conf._inner(spec=lb(PAIR)))
+    named = lb(PAIR, balancer_vip_interface="bond0")
+    [command] = commands(host, lambda: keepalived_conf._inner(spec=named))
+    assert "interface bond0" in command.connector_arguments["_stdin"]
+    bare = Bare(os="debian-13", machine="x86_64", python="3.13", doors=Doors(), curl=True)
+    assert said in fitness.problems(lb(PAIR), bare)
+    assert said not in fitness.problems(named, bare)
+    assert said not in fitness.problems(lb(PAIR), replace(bare, interface="ens3"))
+    assert said not in fitness.problems(lb(), bare)
+
+
 def test_a_keepalived_that_is_not_ours_is_left() -> None:
     def off(*there: str) -> list[str]:
         lies = File(sha256="0" * 64, mode="644", user="root", group="root")
@@ -299,7 +320,7 @@ def test_what_is_installed_is_read() -> None:
     read = InstalledHaproxy().process
     said = ["HAProxy version 3.0.11-1+deb13u2 2025/12/01 - https://haproxy.org/", "ipv6"]
     assert read([*said, "interface=ens3"]) == Haproxy((3, 0), ipv6=True, interface="ens3")
-    assert read([]) == Haproxy((), ipv6=False, interface="eth0")
+    assert read([]) == Haproxy((), ipv6=False, interface="")
 
 
 def test_drift_of_it_is_put_right() -> None:

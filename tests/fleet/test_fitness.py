@@ -99,6 +99,7 @@ engine=next
 engine=main
 listener=22 ssh.service sshd
 listener=4000 - ?
+interface=ens3
 free=5 /a
 weights=/a/b""".splitlines()
     assert BareHost().process(output) == Bare(
@@ -115,4 +116,5 @@ weights=/a/b""".splitlines()
         listeners=(Listener(22, "ssh.service", "sshd"), Listener(4000, "-", "?")),
         free={"/a": 5},
         weights=("/a/b",),
+        interface="ens3",
     )
