@@ -350,12 +350,16 @@ def test_requests_that_pile_up_at_a_balancer_are_told(
 @pytest.mark.parametrize("name", PLANTS)
 def test_a_planted_fault_is_told_and_its_end_too(name: str, nodes: list[Node], eye: Eye) -> None:
     node, plant = nodes[0], PLANTS[name]
+    if plant.by_rate:
+        eye.forget()
     eye.clears(node.host, plant.alerts)
     plant.ill(node)
     try:
         eye.fires(node.host, plant.alerts, plant.seconds)
     finally:
         plant.well(node)
+    if plant.by_rate:
+        eye.forget()
     eye.clears(node.host, plant.alerts, 120)
     node.serves(60)
 

@@ -104,7 +104,8 @@ class Eye:
             "systemctl stop prometheus; rm -rf /var/lib/prometheus/metrics2/*; "
             "systemctl start prometheus"
         )
-        wait_for("Prometheus is back", lambda: self.query("up"), 30)
+        hosts = len(self.world.hosts)
+        wait_for("all are seen", lambda: len(self.query('up{job="stoker"}')) == hosts, 30)
 
     def listen(self) -> None:
         """Receive alerts here."""

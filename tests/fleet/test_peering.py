@@ -108,7 +108,7 @@ def test_what_cannot_be_reached_is_refused(changes: Any, words: list[str]) -> No
 
 
 def test_a_balancer_with_a_name_is_refused_without_firewalls_too() -> None:
-    off = {"firewall_enabled": False}
+    off: dict[str, Any] = {"firewall_enabled": False}
     walls = dict.fromkeys(FLEET, off)
     [sentence] = faults(**{**walls, "lb-1": {**off, "base_address": None}})
     assert sentence == (
