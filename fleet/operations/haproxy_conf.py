@@ -13,8 +13,6 @@ from fleet.operations.file import place
 
 SHARED_DROP_IN = "/etc/systemd/system/keepalived.service.d/stoker.conf"
 
-SHARED_DROP_IN = "/etc/systemd/system/keepalived.service.d/stoker.conf"
-
 
 @operation()
 def haproxy_conf(spec: HostSpec) -> Generator[StringCommand]:
@@ -42,6 +40,6 @@ def keepalived_off() -> Generator[StringCommand]:
         host.noop("keepalived is not ours")
         return
     yield StringCommand(
-        "systemctl disable --now keepalived.service && "
+        "systemctl disable --now keepalived.service; "
         f"rm -f {balancer.KEEPALIVED} {SHARED_DROP_IN} && systemctl daemon-reload"
     )

@@ -69,6 +69,8 @@ def nodes(world: World) -> list[Node]:
     found = [Node(world, host) for host in world.hosts if not host.startswith(("eye-", "lb-"))]
     if not found:
         pytest.fail("this fleet has no node that serves")
+    for node in found:
+        node.heal()
     return found
 
 

@@ -311,7 +311,7 @@ def test_a_keepalived_that_is_not_ours_is_left() -> None:
     assert off(balancer.KEEPALIVED) == []
     for there in ([SHARED_DROP_IN], [SHARED_DROP_IN, balancer.KEEPALIVED]):
         assert off(*there) == [
-            "systemctl disable --now keepalived.service && "
+            "systemctl disable --now keepalived.service; "
             f"rm -f {balancer.KEEPALIVED} {SHARED_DROP_IN} && systemctl daemon-reload"
         ]
 
