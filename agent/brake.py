@@ -6,7 +6,8 @@ the restart of an engine that has ended, hangs, or is drained for a fault. A dra
 waits, and a person is obeyed.
 
 The slot is kept until every engine serves that was taken out under it, over a reboot as well: a
-node that does not come back keeps its slot until a person frees it.
+node that does not come back keeps its slot until a person frees it. An engine that is out for
+another reason, a fault or a person's drain, keeps none.
 """
 
 from collections.abc import Collection, Mapping
@@ -14,7 +15,6 @@ from enum import Enum
 
 from msgspec.structs import replace
 
-from agent import standstill
 from agent.model import EngineState, Phase, Verb
 from agent.slots import Slots
 
@@ -47,14 +47,8 @@ def takes_out(state: EngineState, verb: Verb) -> bool:
 
 
 def well(engines: Mapping[str, EngineState], out: Collection[str]) -> bool:
-    """Say whether the node is as it should be: each engine serves, or a person wants it out.
-
-    Not of an engine that was taken out under the slot, whoever asked for that: it has to serve.
-    """
-    return all(
-        state.phase is Phase.SERVING or (name not in out and standstill.by_person(state))
-        for name, state in engines.items()
-    )
+    """Say whether every engine serves again that was taken out under the slot, or is no more."""
+    return all(name not in engines or engines[name].phase is Phase.SERVING for name in out)
 
 
 def looked(slots: Slots, engines: Mapping[str, EngineState], serves: Mapping[str, str]) -> Slots:

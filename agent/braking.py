@@ -4,7 +4,9 @@
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+
+from msgspec.structs import replace
 
 from agent import brake, slots
 from agent.brake import Duty
@@ -35,8 +37,14 @@ class Braking:
             why = held.refusal or "it is being asked for"
             raise NoSlotError(f"engine {name}: no slot of the fleet brake yet: {why}")
         self._wished = 0.0
-        if held.name and verb is not Verb.UNDRAIN:
-            self._disk.slots = slots.taken(held, name)
+        if verb is not Verb.UNDRAIN:
+            self.stand([name])
+
+    def stand(self, names: Iterable[str]) -> None:
+        """Remember that these engines are out under the slot, if there is one."""
+        for name in sorted(names):
+            if self._disk.slots.name:
+                self._disk.slots = slots.taken(self._disk.slots, name)
 
     def turn(
         self,
@@ -64,9 +72,10 @@ class Braking:
     def free(self) -> str:
         """Give the slot back by a person's word, whether the node serves or not; return its name.
 
-        Whoever waits for it waits on.
+        Whoever waits for it waits on. Who is out stays out, and no later slot is kept for that.
         """
         held = self._disk.slots
-        self._disk.slots, self._climber.granted = slots.given_back(held), False
+        self._disk.slots = replace(slots.given_back(held), out=())
+        self._climber.granted = False
         self._climber.well()
         return held.name

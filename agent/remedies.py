@@ -18,7 +18,7 @@ from agent.climber import Climber
 from agent.keeper import InState
 from agent.ladder import BARRED, RUNGS, UNARMED, Rules, Step
 from agent.memory import Memory
-from agent.model import Condition, Remedy, Verb
+from agent.model import Condition, Phase, Remedy, Verb
 from agent.spec import HostSpec
 
 log = logging.getLogger("stoker.remedies")
@@ -66,6 +66,9 @@ class Remedies:
         needed = standstill.needed(state.engines, moving)
         self._due = ladder.steps(conditions, attempts, self._rules, self._gpus, needed, now)
         self.steps = self._waiting()
+        # They are drained from here on, even if it turns out that the rung need not begin.
+        halting, engines = self.halting(), state.engines
+        self._braking.stand(one for one in halting if engines[one].phase is Phase.SERVING)
         return clearing.escalated(conditions, self.steps, attempts)
 
     def halting(self) -> frozenset[str]:
@@ -123,10 +126,13 @@ class Remedies:
             began=self._clock(),
             boot=self._memory.boot,
         )
-        before = self._memory.state.attempts
-        self._memory.change(attempts=(*begun.recent(before, self._clock()), attempt))
+        before = self._memory.state
+        self._memory.change(attempts=(*begun.recent(before.attempts, self._clock()), attempt))
+        # Not one in quarantine: it is out already, and no rung brings it back.
+        touched, engines = standstill.touched(step, before.engines), before.engines
+        self._braking.stand(one for one in touched if engines[one].phase is not Phase.QUARANTINED)
         if not self._memory.save():  # what cannot be remembered is not done
-            self._memory.change(attempts=before)
+            self._memory.state = before
             return False
         self._tell("rung begun", attempt)
         return True

@@ -111,5 +111,5 @@ def paid(slots: Slots, debt: Debt) -> Slots:
 
 
 def taken(slots: Slots, engine: str) -> Slots:
-    """Remember that an engine that serves is taken out of service under the slot."""
+    """Remember that an engine is out of service under the slot."""
     return slots if engine in slots.out else replace(slots, out=(*slots.out, engine))

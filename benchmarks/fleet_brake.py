@@ -45,6 +45,7 @@ ROUGH = Weather(loss=0.1, slow=0.5, slowest=60.0, twice=0.2)
 WRONG: tuple[type[Node], ...] = (
     mutants.GivesBackEarly,
     mutants.ForgetsWhomItTookOut,
+    mutants.ForgetsItsRungs,
     mutants.ActsUnheard,
     mutants.OneName,
 )

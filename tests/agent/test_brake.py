@@ -49,11 +49,15 @@ def test_only_who_serves_is_taken_out(state: EngineState, verb: Verb, expected: 
     assert brake.takes_out(state, verb) is expected
 
 
-def test_a_node_is_well_when_all_serve_or_a_person_wants_them_out() -> None:
-    assert brake.well({"a": SERVING, "b": PERSONS}, ())
-    assert not brake.well({"a": SERVING, "b": engine(phase=Phase.STARTING)}, ())
-    assert not brake.well({"a": SERVING, "b": engine(phase=Phase.QUARANTINED)}, ())
-    assert not brake.well({"a": SERVING, "b": PERSONS}, ("b",))  # taken out under the slot
+@pytest.mark.parametrize(
+    "other", [PERSONS, engine(phase=Phase.STARTING), engine(phase=Phase.QUARANTINED)]
+)
+def test_a_node_is_well_when_those_serve_that_were_taken_out_under_the_slot(
+    other: EngineState,
+) -> None:
+    engines = {"a": SERVING, "b": other}
+    assert brake.well(engines, ("a", "gone"))
+    assert not brake.well(engines, ("b",))
 
 
 def test_an_engine_is_back_when_it_serves_or_is_no_more() -> None:

@@ -138,6 +138,24 @@ async def test_a_person_frees_the_slot_at_once(rig: Rig) -> None:
     assert rig.world.made() == ["release g"]
 
 
+async def test_no_later_slot_is_kept_for_whom_a_person_has_freed_it(rig: Rig) -> None:
+    rig.take_out("one")
+    await rig.turn()
+    rig.take_out("one")
+    rig.engines["one"] = DRAINED
+    rig.braking.free()
+    await rig.climber.settled()
+    rig.take_out("two")
+    await rig.turn()
+    assert rig.take_out("two")
+    assert rig.disk.slots.out == ("two",)
+    rig.engines["two"] = engine(phase=Phase.STARTING)
+    rig.world.made()
+    assert await rig.later(31.0) == []
+    rig.engines["two"] = SERVING
+    assert await rig.later(1.0) == ["release g"]
+
+
 async def test_a_slot_freed_while_a_call_is_under_way_is_given_back_after_it(rig: Rig) -> None:
     rig.take_out("one")
     await rig.turn()

@@ -1,6 +1,7 @@
 """The ladder on a node of three engines: whom a rung disturbs, and whom it leaves alone."""
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -13,6 +14,7 @@ from agent.fleetlock import SLOTS_TAKEN, Granted, Refused
 from agent.memory import Memory
 from agent.model import AGENT, Condition, EngineState, Goal, Phase, Remedy, Status
 from agent.remedies import Remedies
+from agent.slots import Slots
 from agent.spec import HostSpec
 from agent.state import NodeState
 from agent.xid.fault import KernelFault, Kind
@@ -248,18 +250,84 @@ async def test_the_slot_is_given_back_when_no_fault_keeps_anybody_out(rig: Rig) 
     ("facts", "needs", "given"),
     [
         ({"phase": Phase.DRAINED, "by": "alice", "goal": Goal.MAINTENANCE}, (), True),
-        ({"phase": Phase.QUARANTINED}, (), False),  # a node that is not well keeps it
-        ({"phase": Phase.STARTING}, (), False),
+        ({"phase": Phase.QUARANTINED}, (), True),  # by itself: no slot brings it back
         ({"phase": Phase.SERVING}, (need("gpu:D", Remedy.REBOOT),), True),  # of no engine
+        ({"phase": Phase.STARTING, "out": True}, (), False),
+        ({"phase": Phase.QUARANTINED, "out": True}, (), False),
+        ({"phase": Phase.SERVING, "out": True}, (), True),
     ],
 )
 async def test_who_keeps_the_slot(
-    rig: Rig, facts: dict[str, object], needs: tuple[Condition, ...], given: bool
+    rig: Rig, facts: dict[str, Any], needs: tuple[Condition, ...], given: bool
 ) -> None:
+    out = ("one",) if facts.pop("out", False) else ()
+    rig.memory.change(slots=Slots(name="host.1", out=out))
     rig.put("one", **facts)
     for _ in range(3):
         await rig.tick(*needs)
     assert rig.journal.count("release") == given
+
+
+def slot(rig: Rig) -> None:
+    """The slot has a name, as the real one has before it is asked for."""
+    rig.memory.change(slots=Slots(name="host.1"))
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"phase": Phase.QUARANTINED, "by": AGENT, "goal": None},
+        {"phase": Phase.DRAINED, "by": "alice", "goal": Goal.MAINTENANCE},  # from quarantine
+    ],
+)
+async def test_an_engine_that_does_not_come_back_from_its_reset_keeps_the_slot(
+    rig: Rig, facts: dict[str, object]
+) -> None:
+    slot(rig)
+    rig.out("one")
+    for _ in range(2):
+        await rig.tick(RESET_A)
+    assert "reset gpu:A" in rig.journal
+    kept = rig.memory.state.slots.out
+    rig.put("one", **facts)
+    await rig.tick(two=True, cpu=True)
+    assert (kept, "release" in rig.journal) == (("one",), False)
+    rig.put("one", phase=Phase.SERVING)
+    await rig.tick(one=True, two=True, cpu=True)
+    assert "release" in rig.journal
+
+
+async def test_one_in_quarantine_before_a_reboot_is_not_out_by_it(rig: Rig) -> None:
+    slot(rig)
+    rig.put("two", phase=Phase.QUARANTINED)
+    rig.out("one", "cpu")
+    for _ in range(2):
+        await rig.tick(REBOOT_A)
+    assert ("reboot" in rig.journal, rig.memory.state.slots.out) == (True, ("cpu", "one"))
+
+
+async def test_those_drained_for_a_rung_that_is_not_needed_any_more_keep_the_slot(
+    rig: Rig,
+) -> None:
+    slot(rig)
+    for _ in range(2):
+        await rig.tick(REBOOT_A)
+    rig.remedies.weigh((REBOOT_A,))
+    rig.out("two")  # drained in this round, to make way
+    rig.remedies.act(STOPPED)
+    assert rig.memory.state.slots.out == ("two",)
+    await rig.tick(one=True)
+    assert "release" not in rig.journal
+
+
+async def test_a_rung_that_cannot_be_remembered_takes_nobody_out(rig: Rig, tmp_path: Path) -> None:
+    slot(rig)
+    rig.out("one")
+    (tmp_path / "state.json.new").mkdir()
+    for _ in range(2):
+        await rig.tick(RESET_A)
+    assert "reset gpu:A" not in rig.journal
+    assert (rig.memory.state.attempts, rig.memory.state.slots.out) == ((), ())
 
 
 async def test_a_rung_is_remembered_before_and_after_and_over_a_crash(

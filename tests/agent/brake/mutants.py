@@ -38,6 +38,19 @@ class ForgetsWhomItTookOut(Node):
     braking = _ForgetsWhomItTookOut
 
 
+class ForgetsItsRungs(Node):
+    """What a reboot takes out is not out under its slot."""
+
+    def _make_way(self) -> None:
+        before = self.disk.slots
+        super()._make_way()
+        self.disk.slots = before
+
+    def _begun(self) -> bool:
+        self.rung = False
+        return True
+
+
 class _Hopeful(Line):
     async def acquire(self) -> Granted | Refused:
         answer = await super().acquire()

@@ -147,11 +147,17 @@ class Node:
         self.turn()
 
     def _make_way(self) -> None:
-        for name, state in self.engines.items():
-            if state is SERVING:
-                self.move(name, SICK)
+        serving = [name for name, state in self.engines.items() if state is SERVING]
+        self.brake.stand(serving)
+        for name in serving:
+            self.move(name, SICK)
 
     def _begun(self) -> bool:
+        before = self.disk.slots
+        self.brake.stand(one for one, state in self.engines.items() if state is not QUARANTINED)
+        if not self.disk.save():
+            self.disk.slots = before
+            return False
         self.rung = False
         return True
 

@@ -72,6 +72,7 @@ SLOW = Weather(loss=0.1, slow=0.5, slowest=60.0, twice=0.2)
     [
         ({"node": mutants.GivesBackEarly}, Weather()),
         ({"node": mutants.ForgetsWhomItTookOut}, Weather()),
+        ({"node": mutants.ForgetsItsRungs}, Weather()),
         ({"node": mutants.ActsUnheard}, SLOW),
         ({"node": mutants.OneName}, SLOW),
         ({"server": mutants.Expires}, Weather(killed=1.0)),
