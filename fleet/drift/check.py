@@ -1,16 +1,20 @@
 """One check for drift: ask, judge, put right what may be put right."""
 
+import logging
 from collections.abc import Iterable
 
 import msgspec
 
 from agent.drift.report import Finding, Kind
+from agent.errors import StokerError
 from agent.spec import DriftSpec
 from fleet.drift import policy
 from fleet.drift.asked import Asked, Deployed
 from fleet.drift.kinds import kind
 from fleet.drift.policy import Standing
 from fleet.drift.standstill import Standstill
+
+log = logging.getLogger("stoker.drift")
 
 FAILED = "putting it right failed"
 SHOWN = 200  # characters of a command
@@ -38,9 +42,21 @@ def check(
     if refused := engines.begin():
         return (*(_left(f, refused) if _key(f) in disturbing else f for f in found), *strange)
     try:
-        return (*_put_right(deployed, asked, found, may & disturbing), *strange)
+        found = _put_right(deployed, asked, found, may & disturbing)
     finally:
+        stuck = _serve_again(engines)
+    return (*found, *strange, *stuck)
+
+
+def _serve_again(engines: Standstill) -> tuple[Finding, ...]:
+    """End the standstill; what does not serve again for it is told beside what was put right."""
+    try:
         engines.end()
+    except StokerError as error:
+        log.error("%s", error)  # also if the report is lost with the correction
+        name = "let the engines serve again"
+        return (_left(Finding(stage="drift", operation=name, kind=Kind.DISRUPTIVE), str(error)),)
+    return ()
 
 
 def _put_right(

@@ -6,11 +6,10 @@ What a check that was killed has left drained, the next one lets serve.
 
 import subprocess
 import sys
-from collections.abc import Iterable
 from typing import Protocol
 
 from agent.client import Agent
-from agent.errors import StokerError
+from agent.errors import ActionError, StokerError
 from agent.model import EngineState, Phase
 from agent.paths import Paths
 from agent.spec import HostSpec
@@ -27,7 +26,10 @@ class Standstill(Protocol):
         """Drain what serves; return why that cannot be now, "" when nothing serves any more."""
 
     def end(self) -> None:
-        """Let those serve again that `begin` has drained, or one of a check that was killed."""
+        """Let those serve again that `begin` has drained, or one of a check that was killed.
+
+        Raises `StokerError` when one of them, or the agent, does not do as it is asked.
+        """
 
 
 class Engines:
@@ -40,22 +42,37 @@ class Engines:
     def begin(self) -> str:
         """See `Standstill`."""
         try:
-            serving = [name for name, state in self._states() if state.phase in _WORKING]
+            states = self._states()
         except StokerError as error:
             return str(error)
-        for name in serving:
+        for name, state in states:
+            if state.phase is Phase.DRAINING:  # for somebody else, who may have begun a restart
+                return f"engine {name} still finishes what is in flight"
+        for name in (name for name, state in states if state.phase in _WORKING):
             if problem := self._drain(name):
-                self.end()
-                return problem
+                return "; ".join([problem, *self._undrained()])
         return ""
 
     def end(self) -> None:
-        """See `Standstill`; raise `StokerError` when the agent cannot be asked."""
-        for name, state in self._states():
-            if state.by == BY and state.phase in {Phase.DRAINED, Phase.DRAINING}:
-                self._ask("undrain", name, "the correction is over")
+        """See `Standstill`."""
+        if problems := self._undrained():
+            raise ActionError("; ".join(problems))
 
-    def _states(self) -> Iterable[tuple[str, EngineState]]:
+    def _undrained(self) -> list[str]:
+        """Let serve again what we have drained, all that can; return what stood in the way."""
+        try:
+            states = self._states()
+        except StokerError as error:
+            return [str(error)]
+        ours = [
+            name
+            for name, state in states
+            if state.by == BY and state.phase in {Phase.DRAINED, Phase.DRAINING}
+        ]
+        asked = ((name, self._ask("undrain", name, "the correction is over")) for name in ours)
+        return [f"engine {name} stays drained: {words}" for name, words in asked if words]
+
+    def _states(self) -> list[tuple[str, EngineState]]:
         found = self._agent.status().engines
         return [(name, engine.state) for name, engine in found.items()]
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 import pytest
 
 from agent.drift.report import Finding, Kind, Report
-from agent.errors import SourceError
+from agent.errors import ActionError, SourceError
 from agent.spec import DriftSpec
 from fleet.drift.asked import Asked
 from fleet.drift.check import check
@@ -61,8 +61,8 @@ def findings(fake: FakeDeploy, **settings: object) -> list[tuple[str, bool]]:
 class FakeEngines:
     """Engines that are in the way, or not; `refuses` is why they cannot be drained."""
 
-    def __init__(self, refuses: str = "") -> None:
-        self.refuses, self.journal = refuses, list[str]()
+    def __init__(self, refuses: str = "", stuck: str = "") -> None:
+        self.refuses, self.stuck, self.journal = refuses, stuck, list[str]()
 
     def begin(self) -> str:
         self.journal.append("drain")
@@ -70,6 +70,8 @@ class FakeEngines:
 
     def end(self) -> None:
         self.journal.append("undrain")
+        if self.stuck:
+            raise ActionError(self.stuck)
 
 
 def run(fake: FakeDeploy, spec: DriftSpec, engines: FakeEngines | None = None) -> list[Finding]:
@@ -214,6 +216,14 @@ def test_engines_serve_again_though_the_correction_breaks() -> None:
     with pytest.raises(SourceError):
         run(Breaking(DOCKER), WINDOW, engines)
     assert engines.journal == ["drain", "undrain"]
+
+
+def test_an_engine_that_does_not_serve_again_is_reported_beside_what_was_put_right() -> None:
+    fake, engines = FakeDeploy(DOCKER, RESTART), FakeEngines(stuck="engine b stays drained: no")
+    fake.others = [STRANGE]
+    docker, strange, stuck = run(fake, WINDOW, engines)
+    assert (docker.left, strange, stuck.left) == ("", STRANGE, engines.stuck)
+    assert Report(at=0, release="r", findings=(stuck,)).code == 2
 
 
 def test_outside_the_window_nobody_is_drained() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from agent.errors import ActionError
 from agent.model import EngineState, Phase
 from agent.paths import Paths
 from agent.snapshot import Snapshot
@@ -29,20 +30,25 @@ class Agent(socketserver.ThreadingUnixStreamServer):
     def __init__(self, path: Path) -> None:
         super().__init__(str(path), Handler)
         self.asked: list[tuple[str, str, bool]] = []
+        self.refuses: set[tuple[str, str]] = set()
         self.shown = self.put(Phase.SERVING, "agent")
 
-    def put(self, phase: Phase, by: str) -> Snapshot:
+    def put(self, phase: Phase, by: str, *names: str) -> Snapshot:
         shown = snapshot(phase)
         engine = shown.engines["main"]
         state = msgspec.structs.replace(engine.state, by=by)
-        known = {"main": msgspec.structs.replace(engine, state=state)}
-        self.shown = msgspec.structs.replace(shown, engines=known)
+        known = dict.fromkeys(names or ["main"], msgspec.structs.replace(engine, state=state))
+        before = self.shown.engines if names else {}
+        self.shown = msgspec.structs.replace(shown, engines={**before, **known})
         return self.shown
 
-    def obey(self, verb: str, ask: dict[str, Any]) -> EngineState:
+    def obey(self, verb: str, name: str, ask: dict[str, Any]) -> EngineState | None:
+        """Return the engine's state; None = refused."""
         self.asked.append((verb, ask["by"], ask["slot"]))
-        self.put(Phase.DRAINED if verb == "drain" else Phase.STARTING, ask["by"])
-        return self.shown.engines["main"].state
+        if (verb, name) in self.refuses:
+            return None
+        self.put(Phase.DRAINED if verb == "drain" else Phase.STARTING, ask["by"], name)
+        return self.shown.engines[name].state
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -53,7 +59,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         ask = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self._answer(self.server.obey(self.path.rpartition("/")[2], ask))
+        state = self.server.obey(self.path.rpartition("/")[2], ask["engine"], ask)
+        self._answer(state or {"error": "the state cannot be saved"}, 200 if state else 503)
 
     def address_string(self) -> str:
         return "a socket"
@@ -61,9 +68,9 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         pass
 
-    def _answer(self, body: msgspec.Struct) -> None:
+    def _answer(self, body: object, status: int = 200) -> None:
         content = msgspec.json.encode(body)
-        self.send_response(200)
+        self.send_response(status)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
@@ -97,3 +104,37 @@ def test_a_persons_drain_stays(agent: Agent, tmp_path: Path) -> None:
 
 def test_an_agent_that_cannot_be_asked_is_why_not(tmp_path: Path) -> None:
     assert "the agent does not answer" in Engines(BRAKED, Paths(run=tmp_path / "no")).begin()
+
+
+@pytest.mark.parametrize("by", ["agent", "ann", "deploy:ann"])
+def test_nobody_is_drained_while_another_finishes_what_is_in_flight(
+    agent: Agent, tmp_path: Path, by: str
+) -> None:
+    agent.put(Phase.DRAINING, by, "other")
+    said = Engines(BRAKED, Paths(run=tmp_path)).begin()
+    assert (said, agent.asked) == ("engine other still finishes what is in flight", [])
+
+
+def test_one_engine_that_stays_drained_leaves_no_other_drained(
+    agent: Agent, tmp_path: Path
+) -> None:
+    agent.put(Phase.DRAINED, "drift", "main", "other", "third")
+    agent.refuses = {("undrain", "main"), ("undrain", "third")}
+    with pytest.raises(
+        ActionError, match=r"engine main stays.*cannot be saved; engine third stays"
+    ):
+        Engines(BRAKED, Paths(run=tmp_path)).end()
+    assert agent.shown.engines["other"].state.phase is Phase.STARTING
+
+
+def test_what_was_drained_serves_again_when_another_cannot_be(agent: Agent, tmp_path: Path) -> None:
+    agent.put(Phase.SERVING, "agent", "main", "other")
+    agent.refuses = {("drain", "other"), ("undrain", "main")}
+    said = Engines(BRAKED, Paths(run=tmp_path)).begin()
+    assert said.count("cannot be saved") == 2
+    assert "; engine main stays drained" in said
+    agent.put(Phase.SERVING, "agent", "main")
+    agent.refuses = {("drain", "other")}
+    said = Engines(BRAKED, Paths(run=tmp_path)).begin()
+    assert said.count("cannot be saved") == 1
+    assert agent.shown.engines["main"].state.phase is Phase.STARTING
