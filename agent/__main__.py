@@ -19,6 +19,7 @@ from aiohttp import web
 
 import agent
 from agent import agentcheck, api, balancer, control
+from agent.errors import GARBLED
 from agent.paths import Paths
 from agent.sdnotify import notify
 from agent.snapshot import Published
@@ -37,7 +38,7 @@ def main() -> int:
     paths = Paths()
     try:
         spec = load(paths.spec.read_bytes())
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, *GARBLED) as error:
         log.error("%s: %s; deploy this host again", paths.spec, error)
         return 1
     asyncio.run(serve(spec, paths))

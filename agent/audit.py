@@ -10,6 +10,8 @@ from pathlib import Path
 
 import msgspec
 
+from agent.errors import GARBLED
+
 log = logging.getLogger("stoker.audit")
 
 LIMIT = 5_000_000  # bytes
@@ -78,7 +80,7 @@ def _former(path: Path) -> Path:
 def _record(line: bytes) -> Record | None:
     try:
         return msgspec.json.decode(line, type=Record)
-    except msgspec.DecodeError:
+    except GARBLED:
         return None
 
 

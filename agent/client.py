@@ -7,7 +7,7 @@ from typing import TypeVar
 import msgspec
 
 from agent.documents import Ack, Free
-from agent.errors import StokerError
+from agent.errors import GARBLED, StokerError
 from agent.model import EngineState, Verb
 from agent.snapshot import Snapshot
 from agent.unix_http import UnixConnection
@@ -80,7 +80,7 @@ class Agent:
 def _decode(content: bytes, kind: type[R]) -> R:
     try:
         return msgspec.json.decode(content, type=kind)
-    except msgspec.DecodeError as error:
+    except GARBLED as error:
         raise UnreachableError(
             f"the agent's answer is not understood ({error}); it may run an older version: "
             "systemctl restart stoker-agent"
@@ -90,5 +90,5 @@ def _decode(content: bytes, kind: type[R]) -> R:
 def _error(content: bytes) -> str:
     try:
         return str(json.loads(content)["error"])
-    except (ValueError, KeyError, TypeError):
+    except (KeyError, TypeError, *GARBLED):
         return content.decode(errors="replace").strip()

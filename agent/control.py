@@ -12,7 +12,7 @@ from aiohttp import web
 
 from agent import api, openapi
 from agent.documents import Ack, Ask, Free
-from agent.errors import ActionError, NoSlotError, NotSavedError
+from agent.errors import GARBLED, ActionError, NoSlotError, NotSavedError
 from agent.model import AGENT, EngineState, Requested, Verb
 from agent.replies import Handler, RefusedError, answer
 from agent.snapshot import Published
@@ -99,7 +99,7 @@ def _not_open(incident: str, published: Published, error: ActionError) -> Refuse
 async def _body(request: web.Request, kind: type[B]) -> B:
     try:
         found = msgspec.json.decode(await request.read(), type=kind)
-    except msgspec.DecodeError as error:
+    except GARBLED as error:
         raise RefusedError(400, str(error)) from error
     if found.by == AGENT:
         raise RefusedError(400, f"by = {AGENT!r} is the agent itself; say who asks")

@@ -19,7 +19,7 @@ import msgspec
 from agent import audit, brakectl, client, maintenance_command, show, show_why, simulate, why
 from agent.asking import ask
 from agent.doctor import command as doctor
-from agent.errors import StokerError
+from agent.errors import GARBLED, StokerError
 from agent.model import Verb
 from agent.paths import Paths
 from agent.spec import load
@@ -168,7 +168,7 @@ def _simulate(options: argparse.Namespace) -> int:
         spec = load(options.spec.read_bytes())
     except FileNotFoundError:
         return simulate.main(options.file, as_json=options.json)
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, *GARBLED) as error:
         raise StokerError(f"{options.spec}: {error}") from error
     setting = simulate.Setting(
         overrides=catalogue.overrides(spec.check.xid), companions=spec.agent.companion_window

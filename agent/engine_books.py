@@ -7,6 +7,7 @@ fall when it starts anew, which Prometheus knows how to take.
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -53,13 +54,16 @@ class EngineBooks(Collector):
             self._texts[engine] = (self._clock(), metrics)
 
     def collect(self) -> Iterable[Metric]:
-        """Return all families, those too that nobody tells."""
+        """Return all families, those too that nobody tells.
+
+        An engine whose text is not understood is absent, and hides no other.
+        """
         since = self._clock() - AGE
-        found = {
-            name: self._adapters[name].figures(text)
-            for name, (at, text) in self._texts.items()
-            if at >= since
-        }
+        found: dict[str, Figures] = {}
+        for name, (at, text) in self._texts.items():
+            if at >= since:
+                with suppress(ValueError, OverflowError):
+                    found[name] = self._adapters[name].figures(text)
         yield _capacity(found)
         for field, text in COUNTERS:
             yield _counter(field, text, found)

@@ -6,6 +6,10 @@ StokerError
 └── ActionError    an act on the outside world failed; logged, and tried again by the next tick
 """
 
+# What decoding raises on bytes that are not what they should be, beside `msgspec.DecodeError`, a
+# ValueError: no UTF-8 at all, or nested too deep. Others write files, sockets and answers.
+GARBLED = (ValueError, RecursionError)
+
 
 class StokerError(Exception):
     """Root of all errors raised on purpose; its text is written for an operator."""

@@ -11,6 +11,8 @@ from typing import Protocol
 import aiohttp
 import msgspec
 
+from agent.errors import GARBLED
+
 SLOTS_TAKEN, SETTLING = "SlotsTaken", "LockSettling"
 _BODY_LIMIT = 16 * 1024  # bytes of an error that are read
 _SHOWN = 200  # characters of a server's own words that are shown
@@ -127,7 +129,7 @@ def judge(url: str, status: int, content_type: str, body: bytes) -> Refused | No
         return None
     try:
         said = msgspec.json.decode(body, type=_Error)
-    except msgspec.DecodeError:
+    except GARBLED:
         said = _Error("", "")
     words = f"{said.kind}: {said.value}"[:_SHOWN] if said.kind else f"an answer of {content_type}"
     return Refused(

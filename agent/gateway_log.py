@@ -10,6 +10,8 @@ from enum import StrEnum
 
 import msgspec
 
+from agent.errors import GARBLED
+
 ERROR_TAG = b"stoker_error: "
 HEAD = 64  # bytes within which the tag of a datagram stands
 # `*5 upstream prematurely closed connection while reading upstream, client: …`
@@ -82,5 +84,5 @@ def parse(datagram: bytes) -> Line | Broken | None:
         raise ValueError("no line of the access log")
     try:
         return DECODER.decode(datagram[start:])
-    except msgspec.DecodeError as error:
+    except GARBLED as error:
         raise ValueError("no line of the access log") from error

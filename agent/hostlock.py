@@ -68,7 +68,7 @@ def _read(path: Path) -> Holder | None:
     try:
         found = json.loads(path.read_text())
         return {**found, "expires": float(found["expires"]), "token": str(found["token"])}
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    except (FileNotFoundError, ValueError, RecursionError, KeyError, TypeError):
         return None  # none, or one that a crash has cut: whoever held it writes it again
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from agent.errors import ActionError
+from agent.errors import GARBLED, ActionError
 
 
 class Maintenance(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +36,7 @@ def read(path: Path, now: float) -> Maintenance | None:
         return Maintenance(by="unknown", reason=f"{path}: {error.strerror}", since=now)
     try:
         found = msgspec.json.decode(text, type=Maintenance)
-    except msgspec.DecodeError:
+    except GARBLED:
         reason = text[:200] or "no reason was given"
         found = Maintenance(by="root", reason=reason, since=written)
     return None if found.until is not None and found.until <= now else found

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import msgspec
 
+from agent.errors import GARBLED
+
 NAME = ".stoker-manifest.json"
 
 
@@ -43,7 +45,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def load(directory: Path) -> Manifest:
-    """Read the manifest in `directory`; raise `OSError` or `msgspec.DecodeError`."""
+    """Read the manifest in `directory`; raise `OSError` or one of `GARBLED`."""
     return msgspec.json.decode((directory / NAME).read_bytes(), type=Manifest)
 
 
@@ -66,7 +68,7 @@ def quick_fault(directory: Path, *, code: bool = False) -> str | None:
         manifest = load(directory)
     except (FileNotFoundError, NotADirectoryError):
         return f"there are no complete weights in {directory}"
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, *GARBLED) as error:
         return f"{directory / NAME} cannot be read: {error}"
     if code and not manifest.code:
         return f"the weights in {directory} were fetched without the model's own code"
@@ -107,7 +109,7 @@ def damaged(directory: Path) -> list[str]:
     """Return the paths whose content is not what it was when verified; reads every byte."""
     try:
         files = load(directory).files
-    except (OSError, msgspec.DecodeError):
+    except (OSError, *GARBLED):
         return [NAME]
     return [path for path, entry in files.items() if not _is(directory / path, entry)]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from agent.errors import ActionError
+from agent.errors import GARBLED, ActionError
 from agent.model import Value
 
 
@@ -43,5 +43,5 @@ class Outs:
         """Return what it says; nothing when there is none or it cannot be read."""
         try:
             return msgspec.json.decode(self._path.read_bytes(), type=Placement)
-        except (OSError, msgspec.DecodeError):
+        except (OSError, *GARBLED):
             return Placement()

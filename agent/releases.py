@@ -18,7 +18,7 @@ from pathlib import Path
 
 import msgspec
 
-from agent.errors import SourceError
+from agent.errors import GARBLED, SourceError
 
 ROOT = Path("/opt/stoker/releases")
 CURRENT = "current"
@@ -100,5 +100,5 @@ def remove(gone: Iterable[Release], root: Path = ROOT) -> None:
 def _about(directory: Path) -> About:
     try:
         return msgspec.json.decode((directory / "about.json").read_bytes(), type=About)
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, *GARBLED) as error:
         raise SourceError(f"{directory}/about.json: {error}") from error

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import msgspec
 
-from agent.errors import SourceError
+from agent.errors import GARBLED, SourceError
 
 R = TypeVar("R", bound=msgspec.Struct)
 
@@ -60,7 +60,7 @@ def read(path: Path, kind: type[R]) -> R | None:
         return msgspec.json.decode(path.read_bytes(), type=kind)
     except FileNotFoundError:
         return None
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, *GARBLED) as error:
         raise SourceError(f"{path}: {error}") from error
 
 

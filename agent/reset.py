@@ -11,10 +11,8 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-import msgspec
-
 from agent import spec
-from agent.errors import ActionError, StokerError
+from agent.errors import GARBLED, ActionError, StokerError
 from agent.paths import Paths
 from agent.xid.line import reset_done
 
@@ -36,7 +34,7 @@ def main(target: str, run: Run, users: Users, paths: Paths, log: Path = Path("/d
         for bus in reset(target, run, users):
             print(f"GPU {bus} was reset", flush=True)
             _tell(log, reset_done(bus))
-    except (StokerError, OSError, msgspec.DecodeError) as error:
+    except (StokerError, OSError, *GARBLED) as error:
         print(f"reset of {target}: {error}", flush=True)
         return 1
     return 0
@@ -75,7 +73,9 @@ def holding(target: str, proc: Path = Path("/proc")) -> list[str]:
 def command(words: tuple[str, ...]) -> tuple[int, str]:
     """Run a command for at most `DEADLINE` seconds; `ActionError` when it is late."""
     try:
-        done = subprocess.run(words, capture_output=True, text=True, timeout=DEADLINE, check=False)
+        done = subprocess.run(
+            words, capture_output=True, text=True, errors="replace", timeout=DEADLINE, check=False
+        )
     except subprocess.TimeoutExpired:
         raise ActionError(f"{' '.join(words)}: not done within {DEADLINE:.0f} s") from None
     return done.returncode, (done.stdout + done.stderr).strip()
@@ -113,7 +113,7 @@ def _minor(uuid: str, gpus: Path) -> str | None:
 def _user(process: Path, minor: str | None) -> str:
     try:
         files = [str(file.readlink()) for file in (process / "fd").iterdir()]
-        name = (process / "comm").read_text().strip()
+        name = (process / "comm").read_text(errors="replace").strip()
     except OSError:  # it ended, or its files are gone
         return ""
     numbers = {file.removeprefix("/dev/nvidia") for file in files if file.startswith("/dev/nvidia")}

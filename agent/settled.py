@@ -13,6 +13,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
+from agent.errors import GARBLED
 from agent.model import Phase
 from agent.paths import Paths
 from agent.unix_http import UnixConnection
@@ -88,7 +89,7 @@ def _look() -> _Status | None:
         connection.request("GET", "/v1/status")
         raw = connection.getresponse().read()
         status = msgspec.json.decode(raw, type=_Status)
-    except (OSError, http.client.HTTPException, msgspec.DecodeError):
+    except (OSError, http.client.HTTPException, *GARBLED):
         return None
     finally:
         connection.close()

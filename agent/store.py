@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from agent.errors import ActionError, SourceError
+from agent.errors import GARBLED, ActionError, SourceError
 from agent.state import NodeState
 
 
@@ -27,7 +27,7 @@ class Store:
             return None
         except OSError as error:
             raise SourceError(f"{self._path}: {error.strerror}") from error
-        except msgspec.DecodeError as error:
+        except GARBLED as error:
             raise SourceError(f"{self._path}: {error}; {self._put_aside()}") from error
 
     def save(self, state: NodeState) -> None:

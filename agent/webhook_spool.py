@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from agent.errors import GARBLED
 from agent.webhook_queue import Queue
 
 log = logging.getLogger("stoker.webhook")
@@ -26,7 +27,7 @@ class Spool:
             return msgspec.json.decode(self._path.read_bytes(), type=Queue)
         except FileNotFoundError:
             return Queue()
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, *GARBLED) as error:
             log.error("%s: %s; events that waited there are lost", self._path, error)
             return Queue()
 

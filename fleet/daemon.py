@@ -55,7 +55,7 @@ def text(there: str, spec: HostSpec) -> str:
     """Return the new daemon.json, given the text of the one that is there (may be empty)."""
     try:
         settings = json.loads(there) if there.strip() else {}
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DaemonError(
             f"/etc/docker/daemon.json is no JSON ({error}): repair or remove it"
         ) from error

@@ -57,7 +57,7 @@ def machine() -> str:
 def _began(pid: int) -> str:
     """Return when a process began, in the kernel's ticks; empty when there is none (proc(5))."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
+        stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
     except OSError:
         return ""
     return stat.rpartition(")")[2].split()[19]

@@ -93,7 +93,9 @@ def free(hosts: Collection[str], directory: Path = DIRECTORY) -> tuple[Holder, .
 
 def _read(directory: Path) -> Iterator[Held]:
     for path in sorted(directory.glob("*.json")):
-        with suppress(OSError, ValueError):  # gone meanwhile; or cut by a crash: nobody's
+        with suppress(
+            OSError, ValueError, RecursionError
+        ):  # gone meanwhile; or cut by a crash: nobody's
             yield msgspec.json.decode(path.read_bytes(), type=Held)
 
 

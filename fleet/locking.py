@@ -146,7 +146,7 @@ def tell(
 
 def _holders(lines: list[str]) -> Iterator[Holder]:
     for line in lines:
-        with suppress(ValueError, TypeError):
+        with suppress(ValueError, RecursionError, TypeError):
             yield holder.decode(json.loads(line))
 
 

@@ -14,6 +14,7 @@ from pyinfra.api.exceptions import OperationError
 from pyinfra.api.host import Host
 
 from agent.drift.manifest import Directory, File, Link, Manifest, Package, Unit
+from agent.errors import GARBLED
 from fleet.release import given
 
 PATH = "/var/lib/stoker/manifest.json"
@@ -77,5 +78,5 @@ def of_release() -> Manifest | None:
         return None
     try:
         return msgspec.json.decode((here / "manifest.json").read_bytes(), type=Manifest)
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, *GARBLED) as error:
         raise OperationError(f"{here / 'manifest.json'}: {error}") from error

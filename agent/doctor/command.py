@@ -18,6 +18,7 @@ from agent.doctor.finding import Finding, Report, Severity, fault
 from agent.doctor.node import Node
 from agent.doctor.real import RealNode
 from agent.doctor.seen import Seen
+from agent.errors import GARBLED
 from agent.paths import Paths
 from agent.spec import HostSpec, load
 
@@ -57,6 +58,6 @@ def _spec(node: Node, path: Path) -> tuple[HostSpec | None, tuple[Finding, ...]]
         return None, ()
     try:
         return load(told.encode()), ()
-    except msgspec.DecodeError as error:
+    except GARBLED as error:
         wrong = fault(f"{path} cannot be read: {error}", "deploy this host again")
         return None, (msgspec.structs.replace(wrong, examination="spec"),)

@@ -10,7 +10,7 @@ import msgspec
 from agent.doctor.containers import Container, Docker, containers, docker
 from agent.doctor.node import Node
 from agent.drift.manifest import Manifest
-from agent.errors import SourceError, StokerError
+from agent.errors import GARBLED, SourceError, StokerError
 from agent.paths import Paths
 from agent.snapshot import Snapshot
 from agent.sources.gpu import NvmlReading
@@ -81,14 +81,14 @@ class Seen:
             raise SourceError(f"the program that asks NVML failed: {' '.join(last)}")
         try:
             return msgspec.json.decode(ran.out, type=Gpus, strict=False)
-        except msgspec.DecodeError as error:
+        except GARBLED as error:
             raise SourceError(f"what NVML tells is not understood: {error}") from error
 
     def _manifest(self) -> Manifest | None:
         text = self.node.text(MANIFEST)
         try:
             return None if text is None else msgspec.json.decode(text, type=Manifest)
-        except msgspec.DecodeError as error:
+        except GARBLED as error:
             raise SourceError(f"{MANIFEST}: {error}") from error
 
     def _is_container(self) -> bool:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from agent.errors import SourceError
+from agent.errors import GARBLED, SourceError
 
 
 class Kind(StrEnum):
@@ -63,5 +63,5 @@ def read(path: Path) -> Report | None:
         return msgspec.json.decode(path.read_bytes(), type=Report)
     except FileNotFoundError:
         return None
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, *GARBLED) as error:
         raise SourceError(f"{path}: {error}") from error

@@ -23,7 +23,7 @@ class Histogram(msgspec.Struct, frozen=True):
 
 
 def series(metrics: str, sample: str) -> list[Sample]:
-    """Return all series of exactly `sample`, each with its labels and value."""
+    """Return all series of exactly `sample`, with labels and value; `ValueError` when garbled."""
     wanted = "\n".join(_lines(metrics, sample))
     families = text_string_to_metric_families(wanted + "\n") if wanted else ()
     return [found for family in families for found in family.samples]

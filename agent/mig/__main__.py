@@ -7,10 +7,8 @@ be made so, or it cannot be told.
 import sys
 from collections.abc import Mapping, Sequence
 
-import msgspec
-
 from agent import gpus, reports, spec
-from agent.errors import StokerError
+from agent.errors import GARBLED, StokerError
 from agent.mig.splitter import Splitter
 from agent.paths import Paths
 from agent.reports import Started
@@ -26,7 +24,7 @@ def main(arguments: Sequence[str], splitter: Splitter, paths: Paths) -> int:
     try:
         mig = spec.load(paths.spec.read_bytes()).driver.mig
         found = splitter.differing(mig) if look else splitter.split(mig)
-    except (StokerError, OSError, msgspec.DecodeError) as error:
+    except (StokerError, OSError, *GARBLED) as error:
         print(f"MIG: {error}", flush=True)
         return 1
     for sentence in found.values():

@@ -15,7 +15,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from agent.errors import SourceError
+from agent.errors import GARBLED, SourceError
 from agent.model import Value
 from agent.planner.units import size_of
 
@@ -73,7 +73,7 @@ def header(start: bytes) -> tuple[Tensor, ...]:
         length = header_length(start)
         entries = json.loads(start[8 : 8 + length])
         return tuple(_tensors(entries))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, *GARBLED) as error:
         raise SourceError(f"not the header of a safetensors file: {error}") from error
 
 
@@ -94,7 +94,7 @@ def read(directory: Path) -> Checkpoint:
         # File by file: the tensors of a large model of experts, each by itself, are 40 MB.
         tensors = (t for path in _files(directory) for t in header(_start(path)))
         found = of(directory.name, config, tensors)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, KeyError, TypeError, AttributeError, *GARBLED) as error:
         raise SourceError(f"{directory}: {error}") from error
     if not found.tensors:
         raise SourceError(f"{directory}: no safetensors file in it")

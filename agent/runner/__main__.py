@@ -4,9 +4,8 @@ import signal
 import sys
 import time
 
-import msgspec
-
 from agent import gpus, reports, spec
+from agent.errors import GARBLED
 from agent.outs import Outs
 from agent.paths import Paths
 from agent.reports import Exit, ExitClass
@@ -29,7 +28,7 @@ def main(name: str, paths: Paths) -> int:
     """Live one life of the engine; return the process's exit code."""
     try:
         host = spec.load(paths.spec.read_bytes())
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, *GARBLED) as error:
         return _unreadable(name, paths, f"{paths.spec}: {error}")
     if name not in host.engines:
         known = ", ".join(host.engines)

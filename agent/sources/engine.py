@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import aiohttp
 import msgspec
@@ -19,6 +20,8 @@ from agent.spec import EngineSpec
 from agent.speed import Speed
 
 __all__ = ["Answer", "EngineReading", "EngineSource"]
+
+T = TypeVar("T")
 
 _AS_PROOF = {Outcome.ANSWERED: Answer.OK, Outcome.SILENT: Answer.SLOW}  # else BAD
 
@@ -90,7 +93,7 @@ class EngineSource:
         health, metrics = await self._port.look() if running else (Answer.REFUSED, None)
         load = self._load(metrics)
         work = self._work(metrics, running=running)
-        progress = self._adapter.progress(metrics) if metrics is not None else None
+        progress = _understood(self._adapter.progress, metrics, None)
         said = await self._port.chat.fetch()
         chat = self._prove(said, health, load) if started is not None else None
         followed = self._follow(said, health, load, progress) if started is not None else None
@@ -117,7 +120,7 @@ class EngineSource:
 
     def _load(self, metrics: str | None) -> Load:
         """Leave our own chat out, where it must be the request that has come on top."""
-        load = self._adapter.load(metrics) if metrics is not None else Load()
+        load = _understood(self._adapter.load, metrics, Load())
         if self._port.chat.under_way and self._others is not None:
             return load.less_one() if (load.in_flight or 0) > self._others else load
         return load
@@ -125,7 +128,7 @@ class EngineSource:
     def _work(self, metrics: str | None, *, running: bool) -> Work:
         if metrics is not None or not running:
             self._told(metrics)
-        work = self._adapter.work(metrics) if metrics is not None else Work()
+        work = _understood(self._adapter.work, metrics, Work())
         self._speed = speed.fold(self._speed, self._clock(), work.generated)
         return work
 
@@ -181,3 +184,13 @@ class EngineSource:
             return reports.read(path, kind)
         except SourceError:
             return None  # being written, or from another version: the next look tells
+
+
+def _understood(read: Callable[[str], T], metrics: str | None, unknown: T) -> T:
+    """Read what an engine says of itself: what is garbled is not told, and hides nothing else."""
+    if metrics is None:
+        return unknown
+    try:
+        return read(metrics)
+    except (ValueError, OverflowError):
+        return unknown

@@ -81,7 +81,7 @@ def read_only(path: str, roots: Roots) -> bool:
     options after the dash of /proc/self/mountinfo are those of the file system.
     """
     real, best, answer = os.path.realpath(path), "", False
-    for line in (roots.proc / "self/mountinfo").read_text().splitlines():
+    for line in (roots.proc / "self/mountinfo").read_text(errors="surrogateescape").splitlines():
         mount, _, filesystem = line.partition(" - ")
         point = mount.split()[4]
         inside = real == point or real.startswith(point.rstrip("/") + "/")

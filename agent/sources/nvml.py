@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import msgspec
 
-from agent.errors import SourceError
+from agent.errors import GARBLED, SourceError
 from agent.sources.gpu import NvmlReading
 from agent.sources.nvml_child import Child, Process
 from agent.sources.nvml_graves import Graves
@@ -115,7 +115,7 @@ class NvmlSource:
             reading = msgspec.json.decode(line, type=NvmlReading)
         except TimeoutError:
             raise SourceError(str(self._hangs(child, began))) from None
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, *GARBLED) as error:
             self._pause()
             raise SourceError(f"the NVML worker has ended: {error}") from error
         finally:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
-from agent.errors import SourceError
+from agent.errors import GARBLED, SourceError
 from agent.sources.nvml_child import Child, Process
 from agent.sources.nvml_graves import Graves
 
@@ -102,7 +102,7 @@ class NvmlEvents:
                 async with asyncio.timeout(self._silence):
                     line = await child.line()
                 begun |= self._heed(msgspec.json.decode(line, type=_Line))
-        except (TimeoutError, OSError, msgspec.DecodeError):
+        except (TimeoutError, OSError, *GARBLED):
             return begun
         finally:
             child.kill()

@@ -78,7 +78,7 @@ class Port:
             path = self._base + self._adapter.metrics_path
             async with self._http.get(path, timeout=GIVE_UP) as answer:
                 return await answer.text() if answer.status == 200 else None
-        except (TimeoutError, aiohttp.ClientError, OSError, UnicodeDecodeError):
+        except (TimeoutError, aiohttp.ClientError, OSError, ValueError, LookupError):
             return None
 
     async def _post_chat(self) -> Outcome:

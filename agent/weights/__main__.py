@@ -10,11 +10,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from agent import spec
 from agent.engine_spec import folder
-from agent.errors import ActionError
+from agent.errors import GARBLED, ActionError
 from agent.paths import Paths
 from agent.weights import lock
 from agent.weights.lock import Locked
@@ -49,13 +47,15 @@ def read_token(credentials: str | None) -> str | None:
         return (Path(credentials) / CREDENTIAL).read_text().strip() or None
     except FileNotFoundError:
         return None
+    except UnicodeDecodeError as error:
+        raise ActionError(f"the token of the Hub is no text: {error}") from error
 
 
 def engine_of(name: str, paths: Paths) -> tuple[spec.EngineSpec, spec.ModelSpec]:
     """Read the spec of one engine of this node, and where weights lie; raise `ActionError`."""
     try:
         host = spec.load(paths.spec.read_bytes())
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, *GARBLED) as error:
         raise ActionError(f"{paths.spec}: {error}") from error
     if name not in host.engines:
         raise ActionError(f"{paths.spec}: no engine {name!r}; there are {', '.join(host.engines)}")

@@ -15,7 +15,7 @@ import msgspec
 
 from agent import spec
 from agent.engine_spec import folder
-from agent.errors import ActionError, SourceError
+from agent.errors import GARBLED, ActionError, SourceError
 from agent.spec import HostSpec
 from agent.weights import progress
 from agent.weights.partial import lock_of
@@ -49,10 +49,10 @@ def mounted(proc: Path) -> frozenset[str]:
     places = set[str]()
     for path in proc.glob("[0-9]*/mountinfo"):
         try:
-            lines = path.read_text().splitlines()
+            lines = path.read_text(errors="surrogateescape").split("\n")
         except OSError:
             continue  # the process has ended, and mounts nothing
-        places |= {line.split(" ", 4)[3] for line in lines}  # proc(5): the fourth field
+        places |= {line.split(" ", 4)[3] for line in lines if line}  # proc(5): the fourth field
     return frozenset(places)
 
 
@@ -93,7 +93,7 @@ def remove(found: Found) -> None:
 def _read(path: Path) -> HostSpec:
     try:
         return spec.load(path.read_bytes())
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, *GARBLED) as error:
         raise SourceError(f"cannot tell which weights are needed: {path}: {error}") from error
 
 

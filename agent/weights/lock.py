@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from agent.errors import ActionError
+from agent.errors import GARBLED, ActionError
 from agent.weights.plan import File
 
 NAME = "models.json"
@@ -47,7 +47,7 @@ def load(path: Path) -> tuple[Locked, ...]:
         return msgspec.json.decode(path.read_bytes(), type=tuple[Locked, ...])
     except FileNotFoundError:
         return ()
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, *GARBLED) as error:
         raise ActionError(f"{path}: {error}") from error
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from agent.errors import GARBLED
 from fleet.command import Command, WrongUseError
 from fleet.commands import selection, ssh
 from fleet.commands.hosts import Answer, Ask, Connect, everywhere, unanswered
@@ -106,7 +107,7 @@ def _entries(host: str, text: str) -> Iterator[Entry]:
         try:
             facts = msgspec.json.decode(line, type=dict[str, Any])
             yield Entry(at=float(facts["at"]), host=host, event=str(facts["event"]), facts=facts)
-        except (msgspec.DecodeError, KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, *GARBLED):
             continue  # a line that a crash has cut short
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
+from agent.errors import GARBLED
 from agent.show import age
 from agent.slots import Slots
 from fleet.commands.hosts import Answer
@@ -27,7 +28,7 @@ def _node(answer: Answer) -> Node:
         return Node(host=answer.host, problem=answer.last)
     try:
         return Node(host=answer.host, slots=msgspec.json.decode(answer.out, type=Slots | None))
-    except msgspec.DecodeError:
+    except GARBLED:
         return Node(host=answer.host, problem=answer.last)
 
 

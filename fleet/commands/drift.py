@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import msgspec
 
 from agent.drift.report import Report
+from agent.errors import GARBLED
 from fleet.command import Command
 from fleet.commands import drift_text, selection, ssh
 from fleet.commands.hosts import Answer, Ask, Connect, everywhere
@@ -87,7 +88,7 @@ def _report(answer: Answer) -> Report | None:
     for line in reversed(answer.out.splitlines()):
         try:
             return msgspec.json.decode(line, type=Report)
-        except msgspec.DecodeError:
+        except GARBLED:
             continue
     return None
 

@@ -115,7 +115,7 @@ def _read(answer: Answer) -> Locked:
         return Locked(problem=answer.last)
     found = None
     for line in answer.out.splitlines():
-        with suppress(ValueError, TypeError):
+        with suppress(ValueError, RecursionError, TypeError):
             found = holder.decode(json.loads(line))
     return _locked(found)
 

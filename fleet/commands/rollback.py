@@ -13,7 +13,7 @@ import msgspec
 from pyinfra.api.inventory import Inventory
 
 from agent import releasing
-from agent.errors import ActionError, StokerError
+from agent.errors import GARBLED, ActionError, StokerError
 from agent.releases import Release
 from fleet import braking, holder, rollout
 from fleet.command import Command
@@ -84,7 +84,7 @@ def known(
 def _releases(answer: Answer) -> tuple[Release, ...]:
     try:
         return msgspec.json.decode(answer.out, type=tuple[Release, ...])
-    except msgspec.DecodeError:
+    except GARBLED:
         return ()
 
 

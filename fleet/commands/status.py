@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
+from agent.errors import GARBLED
 from agent.releases import Release
 from fleet.command import Command
 from fleet.commands import selection, ssh, status_text
@@ -92,7 +93,7 @@ def _parts(out: str) -> dict[str, str]:
 def _decoded(text: str, kind: type[T]) -> T | None:
     try:
         return msgspec.json.decode(text, type=kind)
-    except msgspec.DecodeError:
+    except GARBLED:
         return None
 
 

@@ -3,6 +3,7 @@
 import msgspec
 
 from agent.doctor.finding import Report
+from agent.errors import GARBLED
 from fleet.facts.diagnosis import ABSENT
 
 
@@ -24,7 +25,7 @@ def read(told: str, asked: float, answered: float) -> Answer:
         return Answer(problem="has no doctor yet: deploy it first")
     try:
         report = msgspec.json.decode(told, type=Report)
-    except msgspec.DecodeError:
+    except GARBLED:
         last = told.strip().splitlines()[-1:] or ["it says nothing"]
         if "invalid choice" in last[0]:
             last = ["an older version is deployed, which has no doctor; deploy it again"]

@@ -19,7 +19,7 @@ from pyinfra.api.exceptions import PyinfraError
 
 from agent import releases, spec
 from agent.drift.report import Report
-from agent.errors import StokerError
+from agent.errors import GARBLED, StokerError
 from agent.paths import Paths
 from fleet import braking
 from fleet.drift import text
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None, paths: Paths = Paths()) -> int:
     except BusyError as error:  # the last report stays: it is not known better
         print(f"stoker-drift: {error}", file=sys.stderr)
         return 1
-    except (OSError, msgspec.DecodeError, PyinfraError, StokerError) as error:
+    except (OSError, *GARBLED, PyinfraError, StokerError) as error:
         report = msgspec.structs.replace(report, problem=str(error))
     seconds = round(time.monotonic() - begun, 2)
     report = msgspec.structs.replace(report, seconds=seconds, cpu=round(_cpu(), 2))

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from agent.drift.report import Report
-from agent.errors import SourceError
+from agent.errors import GARBLED, SourceError
 from fleet.drift import policy
 
 Corrected = dict[str, tuple[float, ...]]
@@ -26,7 +26,7 @@ def read(path: Path) -> History:
         return msgspec.json.decode(path.read_bytes(), type=History)
     except FileNotFoundError:
         return History()
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, *GARBLED) as error:
         raise SourceError(f"{path}: {error}") from error
 
 

@@ -86,7 +86,9 @@ class Engines:
         """Ask the agent as anybody would; return its last words when it comes to nothing."""
         command = [sys.executable, "-m", "agent.ctl", "--socket", self._socket, verb, name]
         command += ["--by", BY, "--reason", reason, *options]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", check=False
+        )
         words = done.stderr.strip().splitlines()
         return (words[-1] if words else f"{verb} failed") if done.returncode else ""
 

@@ -6,6 +6,7 @@ import msgspec
 from pyinfra.api import FactBase
 from typing_extensions import override
 
+from agent.errors import GARBLED
 from fleet.release import given
 
 
@@ -60,5 +61,5 @@ class AgentStatus(FactBase[Status]):
     def process(self, output: list[str]) -> Status:
         try:
             return msgspec.json.decode("\n".join(output), type=Status)
-        except msgspec.DecodeError:
+        except GARBLED:
             return Status()

@@ -7,6 +7,7 @@ from msgspec import field
 from pyinfra.api import FactBase, QuoteString, StringCommand
 from typing_extensions import override
 
+from agent.errors import GARBLED
 from agent.model import Value
 from agent.rules import SECRET
 
@@ -91,7 +92,7 @@ class ForeignContainers(FactBase[tuple[Container, ...] | None]):
     def process(self, output: list[str]) -> tuple[Container, ...] | None:
         try:
             return msgspec.json.decode("".join(output), type=tuple[Container, ...])
-        except msgspec.DecodeError:
+        except GARBLED:
             return None
 
 

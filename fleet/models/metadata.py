@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from agent.engine_spec import folder
-from agent.errors import ActionError
+from agent.errors import GARBLED, ActionError
 from agent.planner import checkpoint
 from agent.weights.plan import File
 from fleet.program import CACHE
@@ -87,7 +87,7 @@ def read(
     path = kept / f"{folder(asked.repo, asked.commit)}.json"
     try:
         return msgspec.json.decode(path.read_bytes(), type=Metadata)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, *GARBLED):
         pass  # not read yet, or by another version of this program
     # The Hub's library is heavy, and is needed by those alone that ask it.
     from agent.weights.hub import HuggingFace  # noqa: PLC0415
@@ -144,6 +144,6 @@ def _document(hub: "HuggingFace", asked: "Asked", path: str) -> dict[str, Any]:
         file = hub.api.hf_hub_download(asked.repo, path, revision=asked.commit, local_dir=directory)
         try:
             found: dict[str, Any] = json.loads(Path(file).read_bytes())
-        except ValueError as error:
+        except GARBLED as error:
             raise ActionError(f"{asked.repo}: {path} is no JSON: {error}") from error
     return found

@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from agent.engine_spec import folder
-from agent.errors import ActionError, SourceError, SpecError
+from agent.errors import GARBLED, ActionError, SourceError, SpecError
 from agent.model import Value
 from agent.planner import blueprint, checkpoint
 from agent.planner.checkpoint import Checkpoint
@@ -70,7 +70,7 @@ def kept(repo: str, commit: str, cache: Path = metadata.KEPT) -> Checkpoint | No
     path = cache / f"{folder(repo, commit)}.json"
     try:
         return msgspec.json.decode(path.read_bytes(), type=Metadata).checkpoint
-    except (OSError, msgspec.DecodeError):
+    except (OSError, *GARBLED):
         return None
 
 
@@ -86,7 +86,7 @@ def local(directory: Path, repo: str) -> Checkpoint | None:
         return replace(checkpoint.read(place), name=repo)
     try:
         return blueprint.draw(repo, json.loads((place / "config.json").read_bytes()))
-    except (OSError, ValueError) as error:
+    except (OSError, *GARBLED) as error:
         raise SourceError(f"{place / 'config.json'}: {error}") from error
 
 

@@ -9,6 +9,8 @@ from typing import Literal
 
 import msgspec
 
+from agent.errors import GARBLED
+
 VARIABLE = "STOKER_EVENTS"
 Verdict = Literal["done", "failed", "stopped", "not begun"]
 
@@ -100,5 +102,5 @@ def lines(text: bytes) -> Iterator[AnyEvent]:
     for line in text.splitlines():
         try:
             yield msgspec.json.decode(line, type=AnyEvent)
-        except msgspec.DecodeError:
+        except GARBLED:
             continue

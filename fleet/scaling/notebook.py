@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from agent.errors import StokerError
+from agent.errors import GARBLED, StokerError
 from fleet.program import CACHE
 from fleet.scaling.telling import Memory
 
@@ -24,7 +24,7 @@ def load(path: Path) -> Memories:
         return msgspec.json.decode(path.read_bytes(), type=Memories)
     except FileNotFoundError:
         return {}
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, *GARBLED) as error:
         raise StokerError(f"{path}: cannot be read ({error}); remove it to begin anew") from error
 
 

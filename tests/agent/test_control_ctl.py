@@ -396,12 +396,13 @@ def test_simulate_by_the_rules_of_this_node(
         ('{"engine": "main", "by": "", "reason": "r"}', 400),
         ('{"engine": "main", "by": "a"}', 400),
         ('{"engine": "main", "by": "a", "reason": "r", "force": true}', 400),
+        (b'{"engine": "main", "by": "a\xff", "reason": "r"}', 400),
         ("{", 400),
         ("", 400),
     ],
 )
 async def test_the_socket_takes_only_whole_requests(
-    tmp_path: Path, loop: FakeLoop, body: str, status: int
+    tmp_path: Path, loop: FakeLoop, body: str | bytes, status: int
 ) -> None:
     async with (
         ClientSession(connector=UnixConnector(str(tmp_path / "s"))) as session,

@@ -82,6 +82,24 @@ def test_an_engine_that_does_not_run_tells_nothing(told: Books) -> None:
     assert "sglang" in told.text()
 
 
+@pytest.mark.parametrize(
+    "garbled",
+    [
+        'vllm:cache_config_info{kv_cache_size_tokens="²"} 1\n',
+        'vllm:request_success_total{finished_reason="stop} 1\n',
+    ],
+)
+def test_an_engine_whose_text_is_garbled_is_absent_and_hides_no_other(
+    told: Books, garbled: str
+) -> None:
+    told.books.take("vllm", SAMPLES["vllm"] + garbled)
+    found = told.samples()
+    assert found["stoker_engine_generated_tokens_total[('engine', 'sglang')]"] == 240
+    assert not [one for one in found if "'vllm'" in one]
+    told.books.take("vllm", SAMPLES["vllm"])
+    assert [one for one in told.samples() if "'vllm'" in one]
+
+
 def test_a_text_is_told_on_for_a_while_only(told: Books) -> None:
     told.now += AGE
     assert "vllm" in told.text()

@@ -68,7 +68,9 @@ class FakeEngine:
 class Seen:
     """A source and what it looks at."""
 
-    def __init__(self, root: Path, http: aiohttp.ClientSession, port: int) -> None:
+    def __init__(
+        self, root: Path, http: aiohttp.ClientSession, port: int, kind: str = "tgi"
+    ) -> None:
         spec = HostSpec.from_data("h", {**DATA, "engine_port": port}).engines["main"]
         self.paths = Paths(run=root / "run", state=root / "state")
         self.units = FakeUnits([])
@@ -76,7 +78,7 @@ class Seen:
         self.now = 0.0
         self.told: list[str | None] = []
         self.source = EngineSource(
-            *("main", spec, ENGINES["tgi"], self.units, self.paths, http),
+            *("main", spec, ENGINES[kind], self.units, self.paths, http),
             clock=lambda: self.now or time.monotonic(),
             told=self.told.append,
         )
@@ -182,6 +184,24 @@ async def test_an_engine_that_says_it_is_not_well_still_tells_its_load(
 async def test_metrics_that_tell_nothing(seen: Seen, engine: FakeEngine, metrics: bytes) -> None:
     engine.metrics = metrics
     found = await seen.look()
+    assert (found.health, found.load.in_flight) == (Answer.OK, None)
+
+
+@pytest.mark.parametrize(
+    "metrics",
+    [
+        b'sglang:http_requests_active{method="POST"} Inf\n',
+        b'sglang:http_requests_active{method="POST"} NaN\n',
+        b"sglang:num_running_reqs{dp_rank=} 1\nsglang:realtime_tokens_total{mode=decode} 1\n",
+    ],
+)
+async def test_metrics_that_are_garbled_hide_nothing_else(
+    tmp_path: Path, engine: FakeEngine, metrics: bytes
+) -> None:
+    engine.metrics = metrics
+    async with aiohttp.ClientSession() as http:
+        seen = Seen(tmp_path, http, engine.server.port or 0, "sglang")
+        found = await seen.look()
     assert (found.health, found.load.in_flight) == (Answer.OK, None)
 
 

@@ -152,6 +152,23 @@ def test_a_long_answer_is_not_shown_in_full() -> None:
     assert len(refused.message) < 300
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"kind":"failed_lock_semaphore_full","value":"\xff"}',
+        b'{"kind":"failed_lock_semaphore_full","x":' + b"[" * 5000,
+        b"\xff",
+    ],
+)
+def test_an_answer_with_anything_in_it_is_broken(body: bytes) -> None:
+    assert judge("http://lock", 500, "text/plain", body) == judge(
+        "http://lock", 500, "text/plain", b"{"
+    )
+    refused = judge("http://lock", 502, "application/json", body)
+    assert refused is not None
+    assert (refused.reason, refused.busy, refused.kind) == ("LockBroken", False, "")
+
+
 async def test_no_lock_is_always_free() -> None:
     slot: Slot = NoLock()
     assert isinstance(await slot.acquire(), Granted)

@@ -64,13 +64,20 @@ def test_a_directory_that_cannot_be_is_an_error_of_ours(tmp_path: Path) -> None:
         Store(tmp_path / "file" / "state.json").save(STATE)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"boot": 1}', '{"engines": {}}'])
-def test_a_garbled_file_is_put_aside(tmp_path: Path, content: str) -> None:
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"", b"{", b"[]", b'{"boot": 1}', b'{"engines": {}}'),
+        b'{"boot": "\xff", "engines": {}}',
+        b'{"boot": "b", "engines": {}, "of a later version": ' + b"[" * 5000,
+    ],
+)
+def test_a_garbled_file_is_put_aside(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "state.json"
-    path.write_text(content)
+    path.write_bytes(content)
     with pytest.raises(SourceError, match="put aside as"):
         Store(path).load()
-    assert path.with_suffix(".garbled").read_text() == content
+    assert path.with_suffix(".garbled").read_bytes() == content
     assert Store(path).load() is None
 
 

@@ -7,7 +7,7 @@ import msgspec
 from agent.doctor.finding import Finding, warning
 from agent.doctor.seen import MANIFEST, Seen
 from agent.drift.report import Report
-from agent.errors import SourceError
+from agent.errors import GARBLED, SourceError
 from agent.paths import Paths
 from agent.spec import HostSpec
 
@@ -36,7 +36,7 @@ class Drift:
             return DriftReading(deployed=deployed)
         try:
             return DriftReading(deployed=deployed, last=msgspec.json.decode(text, type=Report))
-        except msgspec.DecodeError as error:
+        except GARBLED as error:
             raise SourceError(f"{REPORT}: {error}") from error
 
     def judge(self, reading: DriftReading, spec: HostSpec | None, now: float) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from fleet.facts.foreign_look.command import run
 def container_of(pid: str) -> str:
     """Return the id of the container that a process runs in; empty for none."""
     try:
-        return container_in(Path(f"/proc/{pid}/cgroup").read_text())
+        return container_in(Path(f"/proc/{pid}/cgroup").read_text(errors="replace"))
     except OSError:
         return ""
 
