@@ -8,7 +8,7 @@ from agent.errors import SourceError, StokerError
 from fleet import daemon
 from fleet.commands import audit, brake_text, lock, rollback, status
 from fleet.commands import drift as drift_command
-from fleet.commands.ssh import Answer
+from fleet.commands.hosts import Answer
 from fleet.daemon import DaemonError
 from fleet.doctor import answer as doctor
 from fleet.drift import history
