@@ -81,6 +81,7 @@ class Node:
     peak: int = 0
     breaks: bool = False
     headers: list[dict[str, str]] = field(default_factory=list)
+    requests: list[web.Request] = field(default_factory=list)
     _runner: web.AppRunner | None = None
     _agent: asyncio.Server | None = None
 
@@ -114,6 +115,13 @@ class Node:
         while not self.arrived or self.arrived[-1] < moment:
             assert time.monotonic() - moment < 10, f"{self.name}: nobody asked"
             await asyncio.sleep(0.005)
+
+    async def left(self) -> None:
+        """Wait until nobody waits for the answer to the latest request."""
+        begun = time.monotonic()
+        while self.requests[-1].transport is not None:
+            assert time.monotonic() - begun < 10, f"{self.name}: somebody still waits"
+            await asyncio.sleep(0.02)
 
     async def listen(self, tls: ssl.SSLContext) -> None:
         app = web.Application(client_max_size=1 << 26)
@@ -154,6 +162,7 @@ class Node:
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         self.arrived.append(time.monotonic())
         self.headers.append(dict(request.headers))
+        self.requests.append(request)
         if not self.open:
             error = {"error": {"code": "engine_not_serving"}}
             return web.json_response(error, status=425, headers={"Retry-After": "2"})

@@ -347,3 +347,13 @@ async def test_a_host_with_a_name_is_asked_by_it(tmp_path: Path) -> None:
         assert "agent-addr" not in site.write().read_text()
         node.say(DOWN)
         await site.becomes("gpu-1", "DOWN")
+
+
+async def test_who_hangs_up_keeps_no_engine_busy(tmp_path: Path) -> None:
+    nodes = [Node("gpu-1", seconds=30.0)]
+    async with Site(tmp_path, nodes).running() as site, site.client() as client:
+        asked, begun = asyncio.create_task(client.ask()), time.monotonic()
+        await nodes[0].asked_since(begun)
+        asked.cancel()
+        await nodes[0].left()
+        assert nodes[0].at_once == 1  # it would have gone on for long
