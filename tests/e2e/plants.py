@@ -116,7 +116,7 @@ def _turned_away(node: Node) -> None:
 
 def _broken_streams(node: Node) -> None:
     """End the engine under four streams."""
-    talks = [node.talk(2000) for _ in range(4)]
+    talks = [node.talk(1000) for _ in range(4)]
     node.sim("crash")
     for talk in talks:
         talk.is_cut(10)

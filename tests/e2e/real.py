@@ -20,7 +20,7 @@ HOST = "real-1"
 MEMORY_GIB = 8  # of which the engine takes 3, its host and the depot 1
 START = 150  # seconds from a start to the first answer; 30 on two cores that do nothing else
 HANG_AFTER = 5  # seconds; by its own rule an engine without a GPU has 30
-DRAIN = 10  # seconds
+DRAIN = 20  # seconds
 AT_ONCE = 8  # requests that are computed at once: `engine_max_running_requests` of the inventory
 IMPATIENT = {
     "agent_backoff": 1,

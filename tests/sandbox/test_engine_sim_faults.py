@@ -74,6 +74,18 @@ def test_a_failed_batch_is_survived_and_health_proves_it_with_a_prefill(tmp_path
         assert engine.ask("/generate", SHORT).status == 200
 
 
+def test_a_request_joins_those_that_run(tmp_path: Path) -> None:
+    with running(tmp_path) as engine:
+        ended: list[Answer] = []
+        long = SHORT | {"parameters": {"max_new_tokens": 150}}  # 3 s
+        asking = threading.Thread(target=lambda: ended.append(engine.ask("/generate", long)))
+        asking.start()
+        wait_for(lambda: engine.metric("tgi_batch_current_size") == 1, "the long one runs")
+        assert engine.ask("/generate", SHORT).status == 200
+        assert ended == []
+        asking.join()
+
+
 def test_a_dead_router_loop_answers_health_while_the_queue_only_rises(tmp_path: Path) -> None:
     with running(tmp_path) as engine:
         victim: list[Answer] = []

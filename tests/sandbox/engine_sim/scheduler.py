@@ -99,7 +99,8 @@ class Scheduler:
         self._die_if_told()
         self._queue = [job for job in self._queue if not job.dropped]
         free = self._kv_tokens - sum(job.reserved for job in self._running)
-        room = (self._max_batch_size or len(self._queue)) - len(self._running)
+        most = self._max_batch_size
+        room = len(self._queue) if most is None else most - len(self._running)
         new: list[Job] = []
         while self._queue and len(new) < room and self._queue[0].reserved <= free:
             job = self._queue.pop(0)
