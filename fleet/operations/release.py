@@ -8,7 +8,14 @@ from tempfile import mkdtemp
 
 from msgspec import Struct
 from pyinfra import host
-from pyinfra.api import FactBase, FileUploadCommand, QuoteString, StringCommand, operation
+from pyinfra.api import (
+    DeployError,
+    FactBase,
+    FileUploadCommand,
+    QuoteString,
+    StringCommand,
+    operation,
+)
 from typing_extensions import override
 
 from agent.releases import ROOT, About
@@ -100,13 +107,18 @@ def release_laid(spec: HostSpec, about: About) -> Generator[StringCommand | File
 
 
 @operation()
-def release_current(about: About, keep: int) -> Generator[StringCommand]:
-    """Make the release current: the host has converged to it. `keep` former ones stay."""
+def release_current(about: About, keep: int, sources: Path = SOURCES) -> Generator[StringCommand]:
+    """Make the release current: the host has converged to it. `keep` former ones stay.
+
+    Raises `DeployError` if somebody has edited the deploy's `sources` since this run began.
+    """
     found = host.get_fact(LaidReleases)
     mine = found.with_digest(about.digest)
     if mine and found.current == mine and found.manifest == found.now:
         host.noop(f"release {mine} is current")
         return
+    if tree.changed(sources):  # this host may have got something of both
+        raise DeployError(f"{host.name}: {sources} was changed while this ran; deploy again")
     yield StringCommand(
         f"root={ROOT}; manifest={collected.PATH}; keep={keep}; id=",
         QuoteString(mine or about.id), ";", _KEEP,

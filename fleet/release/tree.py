@@ -31,22 +31,38 @@ def files(root: Path = ROOT) -> Iterator[str]:
 
 @cache
 def digest(root: Path = ROOT) -> str:
-    """Return a SHA-256 that changes with any file of the tree; made once a run."""
-    mixed = hashlib.sha256()
-    for name in files(root):
-        content = (root / name).read_bytes()
-        mixed.update(f"{name}\0{len(content)}\0".encode() + content)
-    return mixed.hexdigest()
+    """Return a SHA-256 that changes with any file of the tree as this run first read it."""
+    return _mixed(_taken(root))
+
+
+def changed(root: Path = ROOT) -> bool:
+    """Say whether a file of the tree is no longer as this run first read it."""
+    return _mixed(_contents(root)) != digest(root)
 
 
 @cache
 def pack(root: Path = ROOT) -> bytes:
-    """Return the tree as a tar archive, the same bytes for the same files."""
+    """Return the tree as a tar archive, the same bytes for the same files; `digest` is of these."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=6) as tar:
-        for name in files(root):
-            content = (root / name).read_bytes()
+        for name, content in _taken(root).items():
             member = tarfile.TarInfo(name)
             member.size, member.mode = len(content), 0o644
             tar.addfile(member, io.BytesIO(content))
     return buffer.getvalue()
+
+
+@cache
+def _taken(root: Path) -> dict[str, bytes]:
+    return _contents(root)
+
+
+def _contents(root: Path) -> dict[str, bytes]:
+    return {name: (root / name).read_bytes() for name in files(root)}
+
+
+def _mixed(contents: dict[str, bytes]) -> str:
+    mixed = hashlib.sha256()
+    for name, content in contents.items():
+        mixed.update(f"{name}\0{len(content)}\0".encode() + content)
+    return mixed.hexdigest()
