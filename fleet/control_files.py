@@ -19,20 +19,20 @@ def faults(spec: HostSpec) -> list[str]:
     ]
     if spec.engines:
         found += tls_files.faults(spec.gateway, _file)
-        found += _file("gateway_keys_file", spec.gateway.keys_file) or _keys(spec.gateway.keys_file)
+        found += _text("gateway_keys_file", spec.gateway.keys_file) or _keys(spec.gateway.keys_file)
     if spec.balancer.enabled:
         found += balancer_files.faults(spec, _file)
     if spec.agent.webhook_secret_file is not None:
-        found += _file("agent_webhook_secret_file", spec.agent.webhook_secret_file)
+        found += _text("agent_webhook_secret_file", spec.agent.webhook_secret_file)
     monitoring = spec.monitoring
     for path in monitoring.rules_files:
-        found += _file("monitoring_rules_files", path, secret=False)
+        found += _text("monitoring_rules_files", path, secret=False)
     if monitoring.webhook_token_file is not None:
-        found += _file("monitoring_webhook_token_file", monitoring.webhook_token_file)
+        found += _text("monitoring_webhook_token_file", monitoring.webhook_token_file)
     if monitoring.alertmanager_file is not None:
-        found += _file("monitoring_alertmanager_file", monitoring.alertmanager_file)
+        found += _text("monitoring_alertmanager_file", monitoring.alertmanager_file)
     if spec.engines and spec.model.token_file is not None and given.release() is None:
-        found += _file("model_token_file", spec.model.token_file)
+        found += _text("model_token_file", spec.model.token_file)
     if spec.driver.gpu_count and not spec.driver.repository_key_fingerprints:
         found.append(
             "driver_repository_key_fingerprints: is empty; without it nobody can tell whether "
@@ -73,6 +73,17 @@ def _keys(path: str) -> list[str]:
         _good(path)
     except keys.KeysError as error:
         return [f"gateway_keys_file = {path!r}: {error}"]
+    return []
+
+
+def _text(key: str, path: str, *, secret: bool = True) -> list[str]:
+    if found := _file(key, path, secret=secret):
+        return found
+    try:
+        text(path)
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "is no text (UTF-8)"
+        return [f"{key} = {path!r}: {why}"]
     return []
 
 

@@ -54,6 +54,12 @@ def test_wrong_keys_are_a_fault_of_the_key_that_names_the_file(files: dict[str, 
     assert fault.startswith("gateway_keys_file = ")
 
 
+def test_what_is_no_text_is_told(files: dict[str, str]) -> None:
+    Path(files["gateway_keys_file"]).write_bytes(b"alice \xff\xfe\n")
+    [fault] = _faults(files)
+    assert fault == f"gateway_keys_file = {files['gateway_keys_file']!r}: is no text (UTF-8)"
+
+
 def test_a_driver_repository_without_fingerprints_is_refused(files: dict[str, str]) -> None:
     [fault] = _faults(files, driver_repository_key_fingerprints=())
     assert fault.startswith("driver_repository_key_fingerprints")
