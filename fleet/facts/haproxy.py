@@ -7,7 +7,7 @@ from pyinfra.api import FactBase
 from typing_extensions import override
 
 INTERFACE_LOOK = (
-    "ip -o route show default 2>/dev/null | "
+    "{ ip -o route show default; ip -6 -o route show default; } 2>/dev/null | "
     r"sed -n '1s/.* dev \([^ ]*\).*/interface=\1/p'"
 )
 

@@ -20,7 +20,7 @@ from fleet.balancer_tls import names
 from fleet.drift.kinds import kind
 from fleet.facts.bare import Bare, Listener
 from fleet.facts.doors import Doors
-from fleet.facts.haproxy import Haproxy, InstalledHaproxy
+from fleet.facts.haproxy import INTERFACE_LOOK, Haproxy, InstalledHaproxy
 from fleet.facts.paths import PathStates
 from fleet.operations.haproxy_conf import (
     SHARED_DROP_IN,
@@ -321,6 +321,26 @@ def test_what_is_installed_is_read() -> None:
     said = ["HAProxy version 3.0.11-1+deb13u2 2025/12/01 - https://haproxy.org/", "ipv6"]
     assert read([*said, "interface=ens3"]) == Haproxy((3, 0), ipv6=True, interface="ens3")
     assert read([]) == Haproxy((), ipv6=False, interface="")
+
+
+@pytest.mark.parametrize(
+    ("four", "six", "found"),
+    [
+        ("default via 10.0.0.1 dev ens3 proto dhcp", "default via fe80::1 dev ens4", "ens3"),
+        ("", "default via fe80::1 dev ens4 metric 1024", "ens4"),
+        ("", "", ""),
+    ],
+)
+def test_the_interface_of_the_default_route_is_found(
+    tmp_path: Path, four: str, six: str, found: str
+) -> None:
+    said = tmp_path / "ip"
+    said.write_text(f'#!/bin/sh\n[ "$1" = -6 ] && set -- "{six}" || set -- "{four}"\n'
+                    'if [ "$1" ]; then echo "$1"; fi\n')  # fmt: skip
+    said.chmod(0o755)
+    path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    lines = subprocess.check_output(["sh", "-c", INTERFACE_LOOK], env=path, text=True).splitlines()
+    assert InstalledHaproxy().process(lines).interface == found
 
 
 def test_drift_of_it_is_put_right() -> None:
