@@ -1,5 +1,6 @@
 """HAProxy's configuration, for the host as it is, tested before it is put in place."""
 
+import shlex
 from collections.abc import Generator
 
 from pyinfra import host
@@ -29,8 +30,19 @@ def keepalived_conf(spec: HostSpec) -> Generator[StringCommand]:
     if not interface:
         raise DeployError(f"{spec.name}: {balancer.nowhere(spec)}")
     content = balancer.keepalived_conf(spec, interface)
-    check = "/usr/sbin/keepalived --config-test -f"
-    yield from place(balancer.KEEPALIVED, content, "644", "root:root", check)
+    yield from place(balancer.KEEPALIVED, content, "644", "root:root", keepalived_test())
+
+
+def keepalived_test(program: str = "/usr/sbin/keepalived") -> str:
+    """Return a command that says what is wrong with the configuration in a file, its argument."""
+    # keepalived 2.2.7 (Debian 12) ends its own test with SIGTERM, and all of its process group with
+    # it, whatever it has found; but what it has found, it has said.
+    script = (
+        f'{{ said=$(setsid -w {program} --config-test -f "$0" 2>&1); }} 2>/dev/null; code=$?; '
+        '[ "$code" = 0 ] || { [ "$code" = 143 ] && [ -z "$said" ]; } || '
+        '{ echo "$said" >&2; exit 1; }'
+    )
+    return f"sh -c {shlex.quote(script)}"
 
 
 @operation()

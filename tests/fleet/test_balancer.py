@@ -27,6 +27,7 @@ from fleet.operations.haproxy_conf import (
     haproxy_conf,
     keepalived_conf,
     keepalived_off,
+    keepalived_test,
 )
 from fleet.release import given
 from tests.fleet.balancer_site import HAPROXY
@@ -280,7 +281,7 @@ def test_nothing_replaces_what_haproxy_takes_but_what_it_takes() -> None:
     [command] = commands(host, lambda: haproxy_conf._inner(spec=lb()))
     assert "/usr/sbin/haproxy -c -q -f" in str(command)
     [command] = commands(host, lambda: keepalived_conf._inner(spec=lb(PAIR)))
-    assert "keepalived --config-test -f" in str(command)
+    assert f"{keepalived_test()} /etc/keepalived/keepalived.conf.stoker-new &&" in str(command)
 
 
 def test_the_shared_address_needs_an_interface() -> None:
@@ -299,6 +300,28 @@ def test_the_shared_address_needs_an_interface() -> None:
     assert said not in fitness.problems(named, bare)
     assert said not in fitness.problems(lb(PAIR), replace(bare, interface="ens3"))
     assert said not in fitness.problems(lb(), bare)
+
+
+@pytest.mark.parametrize(
+    ("does", "code", "said"),
+    [
+        ("exit 0", 0, ""),
+        ("kill 0", 0, ""),  # 2.2.7, of a good one
+        ("echo 'Line 15: VRID not valid'; kill 0", 1, "Line 15: VRID not valid\n"),
+        ("echo 'missing }'; exit 5", 1, "missing }\n"),
+        ("exit 5", 1, "\n"),
+    ],
+)
+def test_keepalived_tests_its_configuration(
+    tmp_path: Path, does: str, code: int, said: str
+) -> None:
+    program, conf = tmp_path / "keepalived", tmp_path / "it is.conf"
+    program.write_text(f'#!/bin/sh\n[ "$*" = "--config-test -f {conf}" ] || exit 9\n{does}\n')
+    program.chmod(0o755)
+    command = f"{keepalived_test(str(program))} {shlex.quote(str(conf))} && echo good"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (code, said)
+    assert done.stdout == ("" if code else "good\n")
 
 
 def test_a_keepalived_that_is_not_ours_is_left() -> None:
