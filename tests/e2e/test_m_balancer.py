@@ -262,30 +262,36 @@ def test_two_balancers_share_an_address(well: Site) -> None:
     """One of them has it, and the other takes it when HAProxy, or the host, is gone."""
     if len(well.pair) < 2:
         pytest.fail("this fleet has no pair of balancers")
-    first, second = well.pair
     shared = str(well.fleet.layout.subnet.network_address + 100)
     well.wish(balancer_vip=f"{shared}/24", balancer_vip_id=100 + secrets.randbelow(100))
     well.deployed()
     door = well.gateway_at(shared)
 
-    def has(host: str) -> bool:
-        return bool(well.shell(host, f"ip -o addr show to {shared}"))
+    def holders() -> list[str]:
+        return [one for one in well.pair if well.shell(one, f"ip -o addr show to {shared}")]
 
-    def moves(host: str, other: str) -> None:
-        wait_for(f"{host} has the address", lambda: has(host) and not has(other), 30)
+    def has(host: str) -> None:
+        def there() -> bool:
+            if (found := holders()) != [host]:
+                raise AssertionError(f"it is at {found}")
+            return True
+
+        wait_for(f"{host} alone has the address", there, 30)
         wait_for("it answers", lambda: door.chat("Are you there?", max_tokens=3).status == 200, 10)
 
     try:
-        moves(first, second)
+        [first] = wait_for("one has it", lambda: holders() if len(holders()) == 1 else None, 30)
+        [second] = [one for one in well.pair if one != first]
+        has(first)
         assert well.deployed() == []
         well.shell(first, "systemctl stop haproxy")
-        moves(second, first)
+        has(second)
         well.shell(first, "systemctl start haproxy")
         time.sleep(5.0)
-        moves(second, first)  # who has it keeps it
+        has(second)  # who has it keeps it
         well.fleet.reboot_host(second)
-        moves(first, second)
+        has(first)
     finally:
         well.wish()
         well.deployed()
-    wait_for("nobody has the address", lambda: not has(first) and not has(second), 20)
+    wait_for("nobody has the address", lambda: not holders(), 20)
