@@ -116,11 +116,11 @@ def _turned_away(node: Node) -> None:
 
 def _broken_streams(node: Node) -> None:
     """End the engine under four streams."""
-    talks = [node.talk(1000) for _ in range(4)]
+    since, talks = node.engine()["running_since"], [node.talk(1000) for _ in range(4)]
     node.sim("crash")
     for talk in talks:
         talk.is_cut(10)
-    node.serves(60)
+    node.serves(60, since=since)
 
 
 def _never_starts(node: Node) -> None:
