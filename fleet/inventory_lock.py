@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 from pyinfra.api.host import Host
 
+from agent.errors import GARBLED
 from agent.hostlock import TTL
 from fleet.holder import Holder
 from fleet.render import ROOT
@@ -93,9 +94,7 @@ def free(hosts: Collection[str], directory: Path = DIRECTORY) -> tuple[Holder, .
 
 def _read(directory: Path) -> Iterator[Held]:
     for path in sorted(directory.glob("*.json")):
-        with suppress(
-            OSError, ValueError, RecursionError
-        ):  # gone meanwhile; or cut by a crash: nobody's
+        with suppress(OSError, *GARBLED):  # gone meanwhile; or cut by a crash: nobody's
             yield msgspec.json.decode(path.read_bytes(), type=Held)
 
 

@@ -25,6 +25,7 @@ from pyinfra.api.state import State
 from pyinfra.context import ctx_host
 
 from agent import hostlock
+from agent.errors import GARBLED
 from fleet import holder, inventory_lock
 from fleet.errors import RefusedError
 from fleet.holder import Holder
@@ -146,7 +147,7 @@ def tell(
 
 def _holders(lines: list[str]) -> Iterator[Holder]:
     for line in lines:
-        with suppress(ValueError, RecursionError, TypeError):
+        with suppress(TypeError, *GARBLED):
             yield holder.decode(json.loads(line))
 
 

@@ -13,6 +13,7 @@ from shlex import quote
 import msgspec
 
 from agent import hostlock
+from agent.errors import GARBLED
 from fleet import holder, inventory_lock, locking
 from fleet.command import Command
 from fleet.commands import selection, ssh
@@ -115,7 +116,7 @@ def _read(answer: Answer) -> Locked:
         return Locked(problem=answer.last)
     found = None
     for line in answer.out.splitlines():
-        with suppress(ValueError, RecursionError, TypeError):
+        with suppress(TypeError, *GARBLED):
             found = holder.decode(json.loads(line))
     return _locked(found)
 

@@ -13,7 +13,7 @@ from fleet.render import ROOT
 FILES = ("config.py", "deploy.py", "pyproject.toml", "requirements/node.lock")
 DIRECTORIES = ("agent", "fleet", "templates")
 DATA = ("group_data/all.py", "inventory/node.py")
-LEFT_OUT = {".pyc"}
+LEFT_OUT = "__pycache__"  # with what Python is just writing there, under passing names
 
 
 def files(root: Path = ROOT) -> Iterator[str]:
@@ -24,7 +24,7 @@ def files(root: Path = ROOT) -> Iterator[str]:
         found += [
             str(path.relative_to(root))
             for path in paths
-            if path.is_file() and path.suffix not in LEFT_OUT
+            if LEFT_OUT not in path.parts and path.is_file()
         ]
     return iter(sorted(found))
 

@@ -13,6 +13,9 @@ DRIFT = "/var/lib/stoker/drift.json"
 NOBODY = "http://127.0.0.1:9"  # the discard service, which no host runs
 
 
+Setting = tuple[Callable[[Node], object], Callable[[Node], object]]  # put there; taken back
+
+
 @dataclass(frozen=True)
 class Plant:
     """`ill` makes a node ill, `well` makes it well; `alerts` are told meanwhile.
@@ -31,7 +34,7 @@ def _shell(command: str) -> Callable[[Node], object]:
     return lambda node: node.shell(command, check=False)
 
 
-def _spec(was: str, now: str) -> tuple[Callable[[Node], object], Callable[[Node], object]]:
+def _spec(was: str, now: str) -> Setting:
     """Another setting, by hand; and as it was."""
     restart = "systemctl restart stoker-agent"
     return (
@@ -40,7 +43,7 @@ def _spec(was: str, now: str) -> tuple[Callable[[Node], object], Callable[[Node]
     )
 
 
-def _report(python: str) -> tuple[Callable[[Node], object], Callable[[Node], object]]:
+def _report(python: str) -> Setting:
     """Another report of the check for drift."""
     load, dump = f'r=json.load(open("{DRIFT}"))', f'json.dump(r,open("{DRIFT}","w"))'
     edit = f"import json,time; {load}; {python}; {dump}"
@@ -136,28 +139,21 @@ def _restart_waits(node: Node) -> None:
     node.xid(94, "Contained: CE User Channel", pid=node.pid())
 
 
-def _without_slot(node: Node) -> None:
-    SLOTLESS[0](node)
-    wait_for("the agent is back", lambda: node.get("/livez")[0] == 200, 20)
-    node.serves(60)
-    node.xid(79, "GPU has fallen off the bus.")
+def _falls_under(setting: Setting) -> Setting:
+    """A GPU that falls off the bus while the agent has another setting."""
+    other, back = setting
 
+    def ill(node: Node) -> None:
+        other(node)
+        wait_for("the agent is back", lambda: node.get("/livez")[0] == 200, 20)
+        node.serves(60)
+        node.xid(79, "GPU has fallen off the bus.")
 
-def _with_slot(node: Node) -> None:
-    SLOTLESS[1](node)
-    node.heal()
+    def well(node: Node) -> None:
+        back(node)
+        node.heal()
 
-
-def _observed(node: Node) -> None:
-    OBSERVE[0](node)
-    wait_for("the agent is back", lambda: node.get("/livez")[0] == 200, 20)
-    node.serves(60)
-    node.xid(79, "GPU has fallen off the bus.")
-
-
-def _acting(node: Node) -> None:
-    OBSERVE[1](node)
-    node.heal()
+    return ill, well
 
 
 OBSERVE = _spec('"remediation": *"act"', '"remediation":"observe"')
@@ -259,8 +255,8 @@ PLANTS = {
     "a restart waits for a stream": Plant(
         _restart_waits, lambda node: node.heal(), ("StokerGpuFault",)
     ),
-    "no slot is to be had": Plant(_without_slot, _with_slot, ("StokerFleetBrake",)),
-    "the agent only observes": Plant(_observed, _acting, ("StokerEngineAdvice",)),
+    "no slot is to be had": Plant(*_falls_under(SLOTLESS), ("StokerFleetBrake",)),
+    "the agent only observes": Plant(*_falls_under(OBSERVE), ("StokerEngineAdvice",)),
     "nobody hears the gateway": Plant(_shell(DEAF), _shell(HEARS), ("StokerGatewayDeaf",)),
     "the certificate cannot be read": Plant(
         _shell("mv /etc/stoker/tls.crt /run/kept.crt"),
