@@ -44,16 +44,21 @@ if spec.engines:
 for batch in host.loop(batching.of(host)):
     turn(name=f"rollout | now {batch}", hosts=batch.hosts)
     if host.name in batch.hosts:
-        agent.place(spec, found)
+        both = batching.beside(host, spec, batch)  # engines, and copies of those that change
+        agent.place(both, found)
         if spec.engines:
             runtime.split(spec)
             takeover.before_gateway(spec, found)
-            gateway.apply(spec)
+            gateway.apply(both)
             takeover.apply(spec, found)
             firewall.after_takeover(spec, found)
-        agent.apply(spec)
+        agent.apply(both)
         if spec.engines:
-            engine.apply(spec, batch.when)
+            engine.apply(spec, batch.when, both)
+        if both != spec:  # the copies go: nginx sends them nothing more, then the agent stops them
+            agent.place(spec, found)
+            gateway.apply(spec)
+            agent.apply(spec)
         if spec.balancer.enabled:
             balancer.apply(spec)
         if spec.monitoring.enabled:

@@ -2,7 +2,7 @@
 
 `/`                 the status page, see `agent.page`; its files under `/page/`
 `/livez`            the loop turns (200) or not (503)
-`/readyz`           route traffic here? 200 or 503 with the reason; `?engine=NAME` asks about one
+`/readyz`           route traffic here, for all its models? 200 or 503; `?engine=NAME` asks of one
 `/v1/status`        everything, as JSON
 `/v1/incidents`     the open ones; `?state=open|closed|all`; `/v1/incidents/ID` one of them
 `/v1/gpus`          each GPU with what is about it; `/v1/gpus/UUID` one of them
@@ -15,7 +15,7 @@ An error is `{"error": "one sentence"}`; the first two answer in plain text for 
 """
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from aiohttp import web
 
@@ -105,17 +105,21 @@ async def _readyz(request: web.Request) -> web.Response:
     name = request.query.get("engine")
     if name is None:
         text = f"{snapshot.phase} {snapshot.reason}: {snapshot.message}"
-        return _ready(snapshot.engines.values(), text)
+        return _ready(snapshot.models.values(), text)
     if name not in snapshot.engines:
         return _plain(404, f"no engine {name!r}; there are {', '.join(snapshot.engines)}")
     state = snapshot.engines[name].state
-    return _ready([snapshot.engines[name]], f"{state.phase} {state.reason}: {state.message}")
+    return _ready(
+        [{name: snapshot.engines[name]}], f"{state.phase} {state.reason}: {state.message}"
+    )
 
 
-def _ready(engines: Collection[EngineView], text: str) -> web.Response:
-    """Answer 200 if new requests get through to all of them."""
+def _ready(models: Collection[Mapping[str, EngineView]], text: str) -> web.Response:
+    """Answer 200 if new requests get through to each model."""
+    engines = [one for views in models for one in views.values()]
     stuck = next((f"GateStuck: {one.gate_problem}" for one in engines if one.gate_problem), "")
-    return _plain(200 if all(one.serving for one in engines) else 503, stuck or text)
+    served = all(any(one.serving for one in views.values()) for views in models)
+    return _plain(503 if stuck or not served else 200, stuck or text)
 
 
 def _fed(read: Callable[[Snapshot, web.Request], object], *known: str) -> Handler:

@@ -12,7 +12,7 @@ MODEL = "model="
 def told(
     snapshot: Snapshot | None, asked: str | None, most: Mapping[str, int] | None = None
 ) -> str:
-    """Return the agent-check line; the node is as good as the worst of its engines.
+    """Return the agent-check line; the node is as good as the worst of its models.
 
     A model (`model=NAME`) is served as long as one of its engines does; `most` = how many requests
     each engine takes at once, told of a model alone.
@@ -20,31 +20,37 @@ def told(
     if snapshot is None:
         return _down("Starting")
     if asked is not None and asked.startswith(MODEL):
-        model = asked.removeprefix(MODEL)
-        views = {n: one for n, one in snapshot.engines.items() if one.served_name == model}
+        views = snapshot.models.get(asked.removeprefix(MODEL))
         return _model(views, most or {}) if views else _down("NoSuchModel")
     if asked is not None and asked not in snapshot.engines:
         return _down("NoSuchEngine")
-    found = snapshot.engines.values() if asked is None else [snapshot.engines[asked]]
-    if any(view.gate_problem for view in found):
+    models = [*snapshot.models.values()] if asked is None else [{asked: snapshot.engines[asked]}]
+    if any(view.gate_problem for views in models for view in views.values()):
         return _down("GateStuck")
-    if out := [view.state for view in found if not view.serving]:
+    if out := [one.state for views in models if not _serving(views) for one in views.values()]:
         return _out(out, None)
-    weight = round(100 * min((view.capacity for view in found), default=1.0))
+    weight = round(100 * min(map(_share, models), default=1.0))
     return line(serving=True, weight_percent=weight, maintenance=False, reason="")
 
 
+def _serving(views: Mapping[str, EngineView]) -> dict[str, EngineView]:
+    return {name: view for name, view in views.items() if view.serving}
+
+
+def _share(views: Mapping[str, EngineView]) -> float:
+    """Return as much as its serving engines can do, of what all of them could."""
+    return sum(view.capacity for view in _serving(views).values()) / len(views)
+
+
 def _model(views: Mapping[str, EngineView], most: Mapping[str, int]) -> str:
-    """As much of it as its serving engines can do, of what all of them could."""
-    serving = {name: view for name, view in views.items() if view.serving}
+    serving = _serving(views)
     if not serving:
         if any(view.gate_problem for view in views.values()):
             return _down("GateStuck")
         return _out([view.state for view in views.values()], _most(views, most))
-    share = sum(view.capacity for view in serving.values()) / len(views)
     return line(
         serving=True,
-        weight_percent=round(100 * share),
+        weight_percent=round(100 * _share(views)),
         maintenance=False,
         reason="",
         maxconn=_most(serving, most),

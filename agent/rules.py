@@ -121,7 +121,8 @@ def _balancer(spec: "HostSpec") -> Iterator[str]:
         )
 
 
-def _ports(spec: "HostSpec") -> Iterator[str]:
+def ports(spec: "HostSpec") -> list[tuple[str, int]]:
+    """Return who wants which port of the host."""
     taken = [("agent", spec.agent.port), ("agent-check", spec.agent.check_port)]
     taken += [("gateway", 80), ("gateway", 443)] if spec.engines else []
     if spec.balancer.enabled:
@@ -130,7 +131,11 @@ def _ports(spec: "HostSpec") -> Iterator[str]:
     if spec.monitoring.enabled:
         ports = (spec.monitoring.port, spec.monitoring.alertmanager_port)
         taken += list(zip(("Prometheus", "Alertmanager"), ports, strict=True))
-    taken += [(f"engine {name}", engine.port) for name, engine in spec.engines.items()]
+    return taken + [(f"engine {name}", engine.port) for name, engine in spec.engines.items()]
+
+
+def _ports(spec: "HostSpec") -> Iterator[str]:
+    taken = ports(spec)
     for port, count in Counter(port for _, port in taken).items():
         if count > 1:
             users = " and ".join(user for user, p in taken if p == port)

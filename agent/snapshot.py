@@ -163,6 +163,14 @@ class Snapshot(Value, frozen=True, kw_only=True):
     at: float
     tick_seconds: float
 
+    @property
+    def models(self) -> dict[str, dict[str, EngineView]]:
+        """The engines by name, by the model that they serve: more than one are replicas."""
+        found: dict[str, dict[str, EngineView]] = {}
+        for name, view in self.engines.items():
+            found.setdefault(view.served_name, {})[name] = view
+        return found
+
 
 Listener = Callable[[Snapshot | None, Snapshot], None]
 

@@ -138,7 +138,7 @@ class CheckSpec(Section, frozen=True, kw_only=True):
 class RolloutSpec(Section, frozen=True, kw_only=True):
     """How a change goes over the hosts, and what is kept to go back to."""
 
-    strategy: Literal["rolling", "swap"] | None = None
+    strategy: Literal["rolling", "blue/green", "swap"] | None = None
     batch: Count = 1
     slot_wait: Seconds = 1800.0
     revert: bool = True

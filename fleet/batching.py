@@ -1,7 +1,7 @@
 """The batches of this run: which hosts change what they serve with, and when."""
 
 from threading import Lock
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from gevent.pool import Pool
 from msgspec import Struct
@@ -12,7 +12,7 @@ from pyinfra.api.state import State
 from pyinfra.context import ctx_host
 
 from agent.spec import HostSpec, digest
-from fleet import rollout, specs, takeover
+from fleet import copies, rollout, specs, takeover
 from fleet.applying import When, disturbs
 from fleet.facts.containers import EngineContainers, changed
 from fleet.facts.engines import AgentStatus, Status
@@ -35,6 +35,7 @@ class Batch(Struct, frozen=True):
 
 _lock = Lock()
 _made: WeakKeyDictionary[State, tuple[Batch, ...]] = WeakKeyDictionary()
+_only_asked: WeakSet[State] = WeakSet()
 
 
 def of(host: Host) -> tuple[Batch, ...]:
@@ -48,6 +49,23 @@ def of(host: Host) -> tuple[Batch, ...]:
 def made(state: State) -> tuple[Batch, ...]:
     """Return the batches of a run, if they are made."""
     return _made.get(state, ())
+
+
+def only_ask(state: State) -> None:
+    """Tell that the operations of this run are asked what they would do, for where it leads to.
+
+    What is there on the way alone, such as a copy of an engine, is then left out.
+    """
+    _only_asked.add(state)
+
+
+def beside(host: Host, spec: HostSpec, batch: Batch) -> HostSpec:
+    """Return what the host converges to first: its spec, with copies of engines that change."""
+    if batch.when is not When.ALWAYS or host.state in _only_asked:
+        return spec
+    others = (one for one in host.inventory if one.name != host.name)
+    elsewhere = {e.model for one in others for e in specs.of(one).engines.values()}
+    return copies.beside(spec, host.get_fact(AgentStatus), elsewhere)
 
 
 def _make(state: State) -> tuple[Batch, ...]:

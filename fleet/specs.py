@@ -8,7 +8,7 @@ from pyinfra.api.inventory import Inventory
 
 from agent.errors import SpecError
 from agent.spec import HostSpec
-from fleet import control_files, peering, rollout
+from fleet import control_files, copies, peering, rollout
 from fleet.driver import branches
 from fleet.errors import RefusedError
 from fleet.models import locked
@@ -54,6 +54,7 @@ def examine(inventory: Iterable[Host]) -> tuple[dict[str, HostSpec], list[str]]:
         faults.extend(f"{host.name}: {fault}" for fault in wrong)
     if given.release() is None:  # a node knows no other hosts
         faults.extend(rollout.faults(specs))
+        faults.extend(copies.faults(specs))
         faults.extend(peering.faults(specs, addresses))
         specs = peering.resolved(specs, addresses)
     return specs, faults

@@ -147,9 +147,9 @@ check_streams_broken = (
 )
 
 # -- rollout: how a change goes over the hosts, and what is kept to go back to ---------------------
-# Hosts that serve the same model and lose traffic at the same time, while their engines restart.
-# None: by facts, as `stoker plan` shows. "rolling": hosts of one model after each other; refused where
-# only one serves it. "swap": all hosts at once, and clients get 503 meanwhile.
+# How engines that serve are changed. None: by facts, as `stoker plan` shows. "rolling": hosts of one
+# model after each other; refused where only one serves it. "blue/green": on each host a copy on free
+# GPUs serves meanwhile; refused where none can. "swap": all hosts at once, clients get 503 meanwhile.
 rollout_strategy = None
 rollout_batch = 1  # how many hosts of one model change at the same time
 rollout_slot_wait = 1800.0  # seconds to wait for a slot of the fleet brake

@@ -25,7 +25,7 @@ from agent.drift.manifest import Manifest
 from agent.drift.report import Finding
 from agent.errors import SourceError
 from agent.releases import About
-from fleet import manifest, specs, validate
+from fleet import batching, manifest, specs, validate
 from fleet.drift import strange
 from fleet.drift.asked import Asked
 from fleet.drift.memo import Memo
@@ -126,6 +126,7 @@ def loaded() -> Iterator[RealDeploy]:
         former = manifest.of_release() or Manifest()
         host.get_fact = Memo(host.get_fact, former).get_fact
         state.set_stage(StateStage.Prepare)
+        batching.only_ask(state)
         try:
             load_deploy_file(state, str(ROOT / "deploy.py"))
         except PyinfraError as error:

@@ -21,12 +21,14 @@ class State(msgspec.Struct, frozen=True):
 class Engine(msgspec.Struct, frozen=True):
     """One engine; `running_digest` is of the settings it runs with, None = it does not run.
 
-    `model`: the repository that it serves.
+    `model`: the repository that it serves; `served_name`: what clients call it.
     """
 
     state: State
     running_digest: str | None = None
     model: str = ""
+    served_name: str = ""
+    port: int = 0
 
     @property
     def at_work(self) -> bool:

@@ -94,10 +94,19 @@ _LAST_LINES = "-n 12 -o cat --no-pager 2>&1 | cut -c1-300 | sed 's/^/  | /' >&2;
 
 
 def _restart(name: str, spec: HostSpec) -> StringCommand:
-    seconds, slot = patience(spec.engines[name]), braking.slot_wait(spec)
+    return asked("restart", name, spec, slot=braking.slot_wait(spec))
+
+
+def asked(verb: str, name: str, spec: HostSpec, slot: float = 0.0) -> StringCommand:
+    """Return a command that asks the agent for an engine that serves with its settings.
+
+    If it does not come to that, the engine's last lines are shown and the host goes back to the
+    release that it had. `slot` = seconds to wait for a slot of the fleet brake.
+    """
+    seconds = patience(spec.engines[name])
     back = spec.rollout.revert and given.release() is None
     return StringCommand(
-        "/usr/local/bin/stokerctl restart", QuoteString(name), f"--wait {seconds:.0f}",
+        f"/usr/local/bin/stokerctl {verb}", QuoteString(name), f"--wait {seconds:.0f}",
         *([f"--slot {slot:.0f}"] if slot else []), "--by",
         QuoteString(f"deploy:{getpass.getuser()}"), "--reason",
         QuoteString(braking.reason("settings changed", spec)),

@@ -21,7 +21,7 @@ from pyinfra.context import ctx_config, ctx_host, ctx_inventory, ctx_state
 from pyinfra_cli.util import load_deploy_file
 
 from agent.errors import SourceError, SpecError
-from fleet import specs, ssh_tuning
+from fleet import batching, specs, ssh_tuning
 from fleet.facts.engines import AgentStatus, Status
 from fleet.models import locked
 from fleet.plan import driver_moves, loaded
@@ -122,6 +122,7 @@ def _operations(
     state.limit_hosts = hosts
     state.active_hosts = set(hosts)
     state.set_stage(StateStage.Prepare)
+    batching.only_ask(state)
     try:
         load_deploy_file(state, str(DEPLOY))
     except PyinfraError as error:

@@ -6,7 +6,7 @@ from agent.errors import SpecError
 from agent.planner.card import Card
 from agent.spec import EngineSpec, HostSpec, digest
 from agent.weights.lock import Locked
-from fleet import applying, rollout, takeover
+from fleet import applying, copies, takeover
 from fleet.applying import Ask, When
 from fleet.facts.engines import Status
 from fleet.plan import downloads, gap, memory, strategy
@@ -24,7 +24,7 @@ def engine(
     found, warnings = _memory(spec, name, card, given.known)
     chosen, expected = None, None
     if act != "nothing" and seen.contact != "unreachable":
-        chosen = None if act == "start" else _strategy(spec, wanted, found, given)
+        chosen = None if act == "start" else _strategy(spec, name, seen, given)
         if act == "start" and (other := _followed(spec, name, seen)):
             chosen = _after(other)
         size = downloads.size(
@@ -78,11 +78,15 @@ def _act(wanted: EngineSpec, name: str, status: Status) -> Act:
     return "restart" if asked is Ask.RESTART else "held" if asked is Ask.HELD else "nothing"
 
 
-def _strategy(spec: HostSpec, wanted: EngineSpec, found: Memory | None, given: Given) -> Strategy:
-    others = [other for other in given.serves.get(wanted.model, ()) if other != spec.name]
-    free = spec.driver.gpu_count - sum(one.gpus for one in spec.engines.values())
-    at_once = rollout.at_once(spec.rollout, len(others) + 1)
-    return strategy.choose(wanted, others, free, found, at_once=at_once)
+def _strategy(spec: HostSpec, name: str, seen: Seen, given: Given) -> Strategy:
+    known = seen.operations is not None
+    change = copies.changed(spec, seen.status) if known else tuple(spec.engines)
+    elsewhere = {model for model, hosts in given.serves.items() if set(hosts) - {spec.name}}
+    names = [one for one in change if copies.wanted(spec, one, elsewhere)]
+    nobody = "somebody else is at an engine of this host"
+    obstacle = copies.obstacles(spec, names, seen.status).get(name, nobody)
+    others = set(given.serves.get(spec.engines[name].model, ())) - {spec.name}
+    return strategy.choose(spec.rollout, len(others), obstacle)
 
 
 def _reloads(seen: Seen) -> bool:

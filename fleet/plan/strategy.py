@@ -3,13 +3,10 @@
 What only nginx reads is a reload: no engine is changed.
 """
 
-from collections.abc import Collection, Sequence
+from agent.spec import RolloutSpec
+from fleet import rollout
+from fleet.plan.document import Strategy
 
-from agent.spec import EngineSpec
-from fleet.plan.document import Memory, Strategy
-
-# What the engine stage carries out. Of what it does not, the plan says that it would be possible.
-CARRIED_OUT = frozenset({"rolling", "swap", "reload"})
 RELOAD = Strategy(
     kind="reload",
     reason="GatewayAlone",
@@ -17,39 +14,28 @@ RELOAD = Strategy(
 )
 
 
-def choose(
-    engine: EngineSpec,
-    others: Sequence[str],
-    free: int,
-    memory: Memory | None,
-    able: Collection[str] = CARRIED_OUT,
-    at_once: int = 1,
-) -> Strategy:
-    """Choose by facts: `others` = hosts that serve the same model, `free` = GPUs of no engine.
+def choose(wish: RolloutSpec, others: int, obstacle: str | None) -> Strategy:
+    """Choose by facts: `others` = how many more hosts serve the same model.
 
-    `at_once` = how many hosts of one model may change at the same time (`fleet.rollout`).
+    `obstacle` = why no copy of the engine can serve beside it; None = one can.
     """
+    at_once = rollout.at_once(wish, others + 1)
+    beside = wish.strategy == "blue/green" or (wish.strategy is None and not others)
+    if beside and obstacle is None:
+        return Strategy(
+            kind="blue/green",
+            reason="CopyFits",
+            message="a copy on free GPUs, with the new settings, serves before this one stops and "
+            "until it serves again",
+        )
     if others:
-        return _of_many(len(others) + 1, at_once)
-    where = _second(engine, free, memory)
-    if where is None:
-        gpus = f"{free} GPU(s) are free, {engine.gpus} are needed" if engine.gpus else "it has none"
-        return Strategy(
-            kind="swap",
-            reason="NoRoomForSecond",
-            message=f"no other host serves this model, and a second copy does not fit: {gpus}",
-        )
-    if "blue/green" not in able:
-        return Strategy(
-            kind="swap",
-            reason="SecondNotCarriedOut",
-            message=f"no other host serves this model; a second copy would fit {where}, but a "
-            "deploy does not start one yet",
-        )
+        return _of_many(others + 1, at_once)
+    if not beside:
+        return Strategy(kind="swap", reason="Asked", message="as rollout_strategy says")
     return Strategy(
-        kind="blue/green",
-        reason="SecondFits",
-        message=f"a second copy fits {where}: it serves before the old one stops",
+        kind="swap",
+        reason="NoCopy",
+        message=f"no other host serves this model, and no copy can serve beside it: {obstacle}",
     )
 
 
@@ -67,12 +53,3 @@ def _of_many(hosts: int, at_once: int) -> Strategy:
         reason="OtherHostsServe",
         message=f"{hosts} hosts serve this model and change {number} at a time",
     )
-
-
-def _second(engine: EngineSpec, free: int, memory: Memory | None) -> str | None:
-    """Say where a second copy would fit; None when nowhere."""
-    if engine.gpus and free >= engine.gpus:
-        return f"on {free} free GPU(s)"
-    if memory is not None and memory.parts and 2 * memory.taken <= memory.total:
-        return "beside it on the same GPU(s)"
-    return None

@@ -157,9 +157,12 @@ async def test_readiness_of_one_engine_is_its_own(client: Client, published: Pub
         main, state=msgspec.structs.replace(main.state, phase=Phase.DRAINED)
     )
     published.latest = snapshot(Phase.DRAINED, engines={"main": main, "code": out})
-    assert (await client.get("/readyz")).status == 503
     assert (await client.get("/readyz?engine=main")).status == 200
     assert (await client.get("/readyz?engine=code")).status == 503
+    assert (await client.get("/readyz")).status == 200  # they are replicas: the model is served
+    other = msgspec.structs.replace(out, served_name="org/other")
+    published.latest = snapshot(Phase.DRAINED, engines={"main": main, "code": other})
+    assert (await client.get("/readyz")).status == 503
 
 
 LONG = "word " * 60

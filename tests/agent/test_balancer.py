@@ -12,14 +12,20 @@ from tests.agent.shown import snapshot
 P = Phase
 
 
-def shown(*engines: tuple[Phase, str, float]) -> Snapshot:
-    """A node with engines `a`, `b`, … of a phase, by somebody, with a capacity."""
+def shown(*engines: tuple[Phase, str, float], replicas: bool = False) -> Snapshot:
+    """A node with engines `a`, `b`, … of a phase, by somebody, with a capacity.
+
+    Each has a model of its own, unless they are `replicas` of one.
+    """
     base = snapshot()
     one = next(iter(base.engines.values()))
     views = {}
     for name, (phase, by, capacity) in zip("abc", engines, strict=False):
         state = msgspec.structs.replace(one.state, phase=phase, by=by, reason=f"Why{name.upper()}")
-        views[name] = msgspec.structs.replace(one, state=state, capacity=capacity)
+        served = one.served_name if replicas else f"model-{name}"
+        views[name] = msgspec.structs.replace(
+            one, state=state, capacity=capacity, served_name=served
+        )
     return msgspec.structs.replace(base, engines=views)
 
 
@@ -47,7 +53,7 @@ def test_every_phase_and_whose_doing_it_is(phase: Phase, by: str) -> None:
         ([(P.SERVING, AGENT, 0.5)], None, up(50)),
         ([(P.SERVING, AGENT, 0.5), (P.SERVING, AGENT, 0.25)], None, up(25)),
         ([(P.SERVING, AGENT, 0.5), (P.SERVING, AGENT, 0.25)], "a", up(50)),
-        # the node is as good as its worst engine; each is asked for by itself
+        # the node is as good as its worst model; each engine is asked for by itself
         ([(P.SERVING, AGENT, 1.0), (P.STARTING, AGENT, 1.0)], None, out("WhyB")),
         ([(P.SERVING, AGENT, 1.0), (P.STARTING, AGENT, 1.0)], "a", up(100)),
         # a fault is told before a person's drain, and is no maintenance
@@ -66,13 +72,27 @@ def test_the_node_and_its_engines(
     assert told(shown(*engines), engine) == expected
 
 
+@pytest.mark.parametrize(
+    ("engines", "expected"),
+    [
+        ([(P.SERVING, AGENT, 1.0), (P.STARTING, AGENT, 1.0)], up(50)),
+        ([(P.DRAINED, "alice", 1.0), (P.SERVING, AGENT, 1.0)], up(50)),
+        ([(P.QUARANTINED, AGENT, 1.0), (P.STARTING, AGENT, 1.0)], out("WhyA")),
+    ],
+)
+def test_a_node_serves_as_long_as_one_of_its_replicas_does(
+    engines: list[tuple[Phase, str, float]], expected: str
+) -> None:
+    assert told(shown(*engines, replicas=True), None) == expected
+
+
 def test_before_the_first_look_it_is_out() -> None:
     for engine in (None, "a"):
         assert told(None, engine) == out("Starting")
 
 
 def model(*engines: tuple[Phase, str, float], most: dict[str, int] | None = None) -> str:
-    found = shown(*engines)
+    found = shown(*engines, replicas=True)
     return told(found, f"model={next(iter(found.engines.values())).served_name}", most)
 
 
@@ -107,7 +127,7 @@ def test_a_model_that_nobody_serves_is_down() -> None:
 
 
 def test_a_replica_behind_a_gate_that_is_stuck_does_not_count() -> None:
-    found = shown((P.SERVING, AGENT, 1.0), (P.SERVING, AGENT, 1.0))
+    found = shown((P.SERVING, AGENT, 1.0), (P.SERVING, AGENT, 1.0), replicas=True)
     stuck = msgspec.structs.replace(found.engines["a"], gate_problem="EACCES")
     asked = f"model={stuck.served_name}"
     one = msgspec.structs.replace(found, engines={**found.engines, "a": stuck})

@@ -1,6 +1,7 @@
 """`deploy.py` is a table of contents: every stage once, in the order of the design."""
 
 import ast
+from collections import Counter
 
 from fleet.render import ROOT
 
@@ -19,8 +20,13 @@ def _called() -> list[str]:
     return [attribute.value.id for attribute in ordered if isinstance(attribute.value, ast.Name)]
 
 
-def test_every_stage_is_called_once_in_order() -> None:
-    assert _called() == ORDER
+def test_every_stage_is_called_in_order() -> None:
+    assert list(dict.fromkeys(_called())) == ORDER
+
+
+def test_only_what_is_served_with_is_applied_again_without_copies() -> None:
+    again = [stage for stage, count in Counter(_called()).items() if count > 1]
+    assert again == ["gateway", "agent"]
 
 
 def test_there_is_no_stage_that_is_not_called() -> None:

@@ -63,7 +63,7 @@ def test_the_example_prints_its_tables() -> None:
         "a100-1.example.org: 4 × A100-80-SXM (declared)",
         "h200-1.example.org: 2 × H200 (declared)",
         "rolling: 2 hosts serve this model and change one at a time",
-        "swap: no other host serves this model; a second copy would fit on 2 free GPU(s)",
+        "blue/green: a copy on free GPUs, with the new settings, serves before this one stops",
         "4×H100-SXM      2×H100-SXM      2×H100-SXM",
     ):
         assert said in done.stdout

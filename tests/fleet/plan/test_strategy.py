@@ -1,61 +1,51 @@
-"""Rolling where several hosts serve the model, else whether a second copy fits decides."""
+"""Rolling where several hosts serve the model, else whether a copy can serve beside it decides."""
 
 import pytest
 
-from fleet.plan.document import Memory
-from fleet.plan.strategy import CARRIED_OUT, choose
-from tests.fleet.plan.samples import memory
-from tests.fleet.samples import spec
+from agent.spec import RolloutSpec
+from fleet.plan.strategy import choose
 
-ALL = {"rolling", "blue/green", "swap"}
+FULL = "0 GPU(s) are free, 1 are needed"
 
 
 @pytest.mark.parametrize(
-    ("gpus", "others", "free", "found", "kind", "reason"),
+    ("wish", "others", "obstacle", "kind", "reason"),
     [
-        (2, ("gpu-2",), 0, memory(), "rolling", "OtherHostsServe"),
-        (2, ("gpu-2",), 8, memory(), "rolling", "OtherHostsServe"),
-        (2, (), 2, memory(), "blue/green", "SecondFits"),
-        (2, (), 1, memory(), "swap", "NoRoomForSecond"),
-        (2, (), 0, None, "swap", "NoRoomForSecond"),
-        (1, (), 0, memory(0.5), "blue/green", "SecondFits"),
-        (1, (), 0, memory(0.51), "swap", "NoRoomForSecond"),
-        (0, (), 4, None, "swap", "NoRoomForSecond"),
+        (None, 1, FULL, "rolling", "OtherHostsServe"),
+        (None, 1, None, "rolling", "OtherHostsServe"),
+        (None, 0, None, "blue/green", "CopyFits"),
+        (None, 0, FULL, "swap", "NoCopy"),
+        ("blue/green", 1, None, "blue/green", "CopyFits"),
+        ("blue/green", 1, "its port changes", "rolling", "OtherHostsServe"),
+        ("blue/green", 0, "its port changes", "swap", "NoCopy"),
+        ("swap", 0, None, "swap", "Asked"),
+        ("swap", 2, None, "swap", "AllAtOnce"),
+        ("rolling", 1, None, "rolling", "OtherHostsServe"),
     ],
 )
 def test_the_choice(
-    gpus: int, others: tuple[str, ...], free: int, found: Memory | None, kind: str, reason: str
+    wish: str | None, others: int, obstacle: str | None, kind: str, reason: str
 ) -> None:
-    engine = spec(driver_gpu_count=8, engine_gpus=gpus).engines["main"]
-    chosen = choose(engine, others, free, found, ALL)
+    chosen = choose(RolloutSpec(strategy=wish), others, obstacle)  # type: ignore[arg-type]
     assert (chosen.kind, chosen.reason) == (kind, reason)
 
 
-def test_what_a_deploy_cannot_do_is_not_promised() -> None:
-    engine = spec().engines["main"]
-    chosen = choose(engine, (), 1, memory(), CARRIED_OUT)
-    assert chosen.kind == "swap"
-    assert chosen.message == (
-        "no other host serves this model; a second copy would fit on 1 free GPU(s), but a deploy "
-        "does not start one yet"
+def test_it_says_why_there_is_no_copy() -> None:
+    assert choose(RolloutSpec(), 0, FULL).message == (
+        "no other host serves this model, and no copy can serve beside it: 0 GPU(s) are free, "
+        "1 are needed"
     )
 
 
-def test_it_says_why_a_second_copy_does_not_fit() -> None:
-    engine = spec(driver_gpu_count=3, engine_gpus=2).engines["main"]
-    assert choose(engine, (), 1, memory()).message.endswith("1 GPU(s) are free, 2 are needed")
-
-
 @pytest.mark.parametrize(
-    ("at_once", "kind", "said"),
+    ("batch", "kind", "said"),
     [
         (1, "rolling", "3 hosts serve this model and change one at a time"),
         (2, "rolling", "3 hosts serve this model and change 2 at a time"),
         (3, "swap", "all 3 hosts that serve this model change at once"),
     ],
 )
-def test_how_many_at_once_is_the_operators_to_say(at_once: int, kind: str, said: str) -> None:
-    engine = spec().engines["main"]
-    chosen = choose(engine, ("gpu-2", "gpu-3"), 0, memory(), at_once=at_once)
+def test_how_many_at_once_is_the_operators_to_say(batch: int, kind: str, said: str) -> None:
+    chosen = choose(RolloutSpec(batch=batch), 2, FULL)
     assert chosen.kind == kind
     assert chosen.message.startswith(said)
