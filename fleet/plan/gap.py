@@ -38,7 +38,7 @@ def _message(engine: EngineSpec, strategy: Strategy | None, loading: str) -> str
     if strategy is None:
         return f"none, for it does not serve yet; it will after {loading}"
     if strategy.kind == "blue/green":
-        return f"none: it serves, or its copy does; the change takes twice {loading}"
+        return f"none: it or its copy serves all the while; each needs {loading}"
     drain = f"at most {engine.drain_deadline:.0f} s to finish what is in flight, then {loading}"
     if strategy.kind == "rolling":
         return f"none while others serve; this host is out for {drain}"

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,7 @@ class RollWorld(World):
         """Change data of all hosts; None takes a wish back."""
         self._wishes |= data
         self._wishes = {key: value for key, value in self._wishes.items() if value is not None}
-        wanted = {"engine_environment": ENGINE} | self._wishes
+        wanted = {"engine_environment": ENGINE, "engine_gpus": 1} | self._wishes
         (self.directory / "data.json").write_text(json.dumps(dict.fromkeys(self.hosts, wanted)))
 
     @staticmethod
@@ -157,9 +157,15 @@ class RollWorld(World):
 
 
 @contextmanager
-def load(world: RollWorld, clients: int = CLIENTS) -> Iterator[Balanced]:
-    """Keep requests under way while the block lasts; at its end all of them have ended."""
-    with Balanced(world.doors(), clients) as balanced:
+def load(
+    world: RollWorld, clients: int = CLIENTS, hosts: Collection[str] = ()
+) -> Iterator[Balanced]:
+    """Keep requests under way while the block lasts; at its end all of them have ended.
+
+    `hosts`: only these are known to the clients.
+    """
+    doors = {host: door for host, door in world.doors().items() if host in hosts or not hosts}
+    with Balanced(doors, clients) as balanced:
         time.sleep(5.0)
         yield balanced
 

@@ -5,10 +5,12 @@ Each test counts at the clients and at the engines. They build on each other, in
 
 import json
 import os
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -36,10 +38,13 @@ def world() -> Iterator[RollWorld]:
 
 
 @contextmanager
-def nothing_lost(world: RollWorld) -> Iterator[Tally]:
-    """Hold that all requests of the block are answered once, by clients' and engines' books."""
+def nothing_lost(world: RollWorld, *hosts: str) -> Iterator[Tally]:
+    """Hold that all requests of the block are answered once, by clients' and engines' books.
+
+    `hosts`: those that clients know; all when left out.
+    """
     before = world.ledger()
-    with load(world) as balanced:
+    with load(world, hosts=hosts) as balanced:
         yield balanced.tally
     found = books(world, balanced.tally, before)
     assert {name: found[name] for name in WRONG} == dict.fromkeys(WRONG, 0), (
@@ -48,7 +53,7 @@ def nothing_lost(world: RollWorld) -> Iterator[Tally]:
     )
     assert found["requests"] > CLIENTS
     assert 0 < found["streams"] < found["requests"]
-    assert set(balanced.tally.by_host) == set(world.hosts)
+    assert set(balanced.tally.by_host) == set(hosts or world.hosts)
 
 
 def deployed(world: RollWorld) -> Run:
@@ -117,6 +122,60 @@ def test_a_release_that_never_answers_ends_at_the_first_host_which_goes_back(
         f"model | place /etc/stoker/coming/host.json on {host}" for host in others
     ]
     assert deployed(world).changed == []
+
+
+def test_a_copy_serves_while_an_engine_changes(world: RollWorld) -> None:
+    """Clients know one host alone, and not one of their requests is turned away."""
+    host, others = world.hosts[0], world.hosts[1:]
+    before, prints = starts(world), [world.fingerprint(host) for host in others]
+    seen = _looks(world, host)
+    with nothing_lost(world, host) as tally:
+        world.wish(
+            rollout_strategy="blue/green", engine_environment=world.engine_environment(LABEL="bg")
+        )
+        code, said = world.cli("plan", INVENTORY, "--limit", host)
+        assert (code, "blue/green: a copy on free GPUs" in said) == (2, True), said
+        with seen:
+            run = world.deploy("--limit", host)
+        assert run.code == 0, run.output[-3000:]
+    assert tally.elsewhere == {}
+    assert starts(world)[host] != before[host]
+    # The copy served before the engine was drained, and as long as that did not serve.
+    phases = [(main, copy) for main, copy in seen.phases if copy]
+    assert ("SERVING", "STARTING") in phases
+    assert ("SERVING", "SERVING") in phases
+    assert {copy for main, copy in phases if main != "SERVING"} == {"SERVING"}
+    wait_for("the copy is gone", lambda: _containers(world, host) == ["stoker-main"], 60)
+    assert list(world.status(host)["engines"]) == ["main"]
+    assert world.deploy("--limit", host).changed == []
+    assert [world.fingerprint(other) for other in others] == prints
+
+
+def test_what_never_answers_leaves_the_engine_as_it_is(world: RollWorld) -> None:
+    """The copy is the first to try it."""
+    host = world.hosts[0]
+    former, before = world.current(host), starts(world)
+    never = {"tokens_per_second": 5.0, "start": "never_ready"}
+    with nothing_lost(world, host) as tally:
+        world.wish(
+            engine_environment=world.engine_environment(STOKER_SIM_FAULTS=json.dumps(never)),
+            engine_startup_deadline=20.0,
+            agent_restart_budget=1,
+        )
+        run = world.deploy("--limit", host, as_json=False)
+    assert run.code != 0
+    assert f"this host serves by release {former} again" in run.output, run.output[-3000:]
+    assert tally.elsewhere == {}
+    assert starts(world) == before
+    assert world.current(host) == former
+    wait_for("the copy is gone", lambda: _containers(world, host) == ["stoker-main"], 60)
+    world.wish(
+        engine_environment=None,
+        engine_startup_deadline=None,
+        agent_restart_budget=None,
+        rollout_strategy=None,
+    )
+    deployed(world)
 
 
 def test_a_drain_waits_for_streams_until_its_deadline_and_no_longer(world: RollWorld) -> None:
@@ -239,6 +298,41 @@ def test_the_fleet_brake(world: RollWorld, tmp_path: Path) -> None:
         assert lock.holders(GROUP) == []
     world.wish(agent_fleetlock_url=None, engine_environment=None, rollout_slot_wait=None)
     deployed(world)
+
+
+class Looks:
+    """Asks the node again and again, while the block lasts, for the phases of engine and copy."""
+
+    def __init__(self, look: Callable[[], dict[str, str]]) -> None:
+        self.phases: list[tuple[str, str]] = []
+        self._look, self._end = look, threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self) -> None:
+        while not self._end.wait(0.3):
+            found = self._look()
+            self.phases.append((found.get("main", ""), found.get("main-copy", "")))
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self._thread.join(60)
+
+
+def _looks(world: RollWorld, host: str) -> Looks:
+    def look() -> dict[str, str]:
+        said = world.shell(host, "stokerctl status --json", check=False)
+        engines = json.loads(said)["engines"] if said.startswith("{") else {}
+        return {name: str(one["state"]["phase"]) for name, one in engines.items()}
+
+    return Looks(look)
+
+
+def _containers(world: RollWorld, host: str) -> list[str]:
+    return world.shell(host, "docker ps -a --format '{{.Names}}'").split()
 
 
 def _boots(world: RollWorld) -> dict[str, str]:

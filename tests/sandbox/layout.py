@@ -104,11 +104,12 @@ FLEETS["driver"] = (
     ),
 )
 
-# Three hosts that serve the same model: changes go over them one after the other.
+# Three hosts that serve the same model: changes go over them one after the other. Each has a GPU
+# to spare, for a copy of its engine.
 FLEETS["roll"] = (
     ".sandbox-roll",
     "10.84.0.0/24",
-    tuple(HostLayout(f"gpu-{n}", "trixie", 1, 10 + n) for n in (1, 2, 3)),
+    tuple(HostLayout(f"gpu-{n}", "trixie", 2, 10 + n) for n in (1, 2, 3)),
 )
 
 # As many behind a pair of balancers, which are bare hosts without a GPU.

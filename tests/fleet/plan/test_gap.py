@@ -17,7 +17,7 @@ BESIDE = Strategy(kind="blue/green", reason="", message="")
     [
         (SWAP, True, 60.0, "nobody serves this model for at most 60 s to finish what is in flight"),
         (ROLLING, False, 60.0, "none while others serve; this host is out for at most 60 s"),
-        (BESIDE, False, 60.0, "none: the old one serves until the new one does, after about 70 s"),
+        (BESIDE, False, 60.0, "none: it or its copy serves all the while; each needs about 70 s"),
         (None, False, 0.0, "none, for it does not serve yet; it will after about 70 s to load"),
     ],
 )
