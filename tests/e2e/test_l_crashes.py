@@ -18,15 +18,20 @@ pytestmark = pytest.mark.timeout(600)
 
 @dataclass(frozen=True)
 class Point:
-    """`strike` happens `after` seconds of operation `at`; `engine`: its settings change too."""
+    """`strike` happens `after` seconds of operation `at`; `engine`: its settings change too.
+
+    `copy`: while a copy of the engine serves.
+    """
 
     strike: str
     at: str
     after: float = 0.0
     engine: bool = False
+    copy: bool = False
 
     def __str__(self) -> str:
-        return f"{self.strike}: {self.at}" + (f" + {self.after:g} s" if self.after else "")
+        later = f" + {self.after:g} s" if self.after else ""
+        return f"{self.strike}: {self.at}{later}" + (" beside a copy" if self.copy else "")
 
 
 ENGINE = "engine | run the engines"
@@ -53,6 +58,9 @@ POINTS = (
     Point("pyinfra", ENGINE, 3.0, engine=True),
     Point("pyinfra", "drift |"),
     Point("pyinfra", "release | make"),
+    Point("pyinfra", "engine | let main-copy serve", 1.0, engine=True, copy=True),
+    Point("power", ENGINE, 1.0, engine=True, copy=True),
+    Point("agent", "engine | drain main-copy", engine=True, copy=True),
 )
 
 
@@ -66,6 +74,7 @@ def world() -> Iterator[RollWorld]:
 def test_the_next_run_converges(world: RollWorld, number: int, point: Point) -> None:
     host = world.hosts[number % len(world.hosts)]
     wish: dict[str, object] = {"gateway_retry_after": 3 + number}
+    wish["rollout_strategy"] = "blue/green" if point.copy else None
     if point.engine:
         wish["engine_environment"] = world.engine_environment(CHANGE=str(number))
     with Probe(world.doors()[host]) as probe:
@@ -78,6 +87,7 @@ def test_the_next_run_converges(world: RollWorld, number: int, point: Point) -> 
         converged(world, host)
     probe.honest(cut_off=point.strike in {"power", "reboot"})
     assert world.engine(host)["digest"] == world.engine(host)["running_digest"]
+    assert list(world.status(host)["engines"]) == ["main"]
     assert str(3 + number) in world.shell(host, "grep 'set $stoker_back' /etc/stoker/nginx.conf")
 
 
