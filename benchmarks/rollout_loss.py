@@ -2,8 +2,9 @@
 
 Three hosts of the sandbox serve the same model. Clients keep requests under way all the time, every
 second one a stream; they know all hosts, ask `/readyz`, and try elsewhere only what surely nobody
-has. Then the engine is upgraded, rolled back without a registry, the model is changed, the key is
-rotated, and the driver is moved with a reboot. Counted at the clients and in the engines' ledgers.
+has. Then the engine is upgraded, rolled back without a registry, the model is changed, an engine's
+settings change beside a copy on each host, the key is rotated, and the driver is moved with a
+reboot. Counted at the clients and in the engines' ledgers.
 It makes the fleet `roll` anew and removes it at the end; `--keep` takes it as it is.
 """
 
@@ -62,6 +63,7 @@ def measure(options: argparse.Namespace) -> Figures:
                 f"{name}_requests": counted["requests"],
                 f"{name}_lost": counted["lost"],
                 f"{name}_duplicated": counted["duplicated"],
+                f"{name}_tried_elsewhere": counted["tried_elsewhere"],
                 f"{name}_slowest_s": round(balanced.tally.slowest, 1),
             }
     return found | total
@@ -85,6 +87,13 @@ def _model(world: RollWorld) -> None:
     _done(world.deploy())
 
 
+def _beside(world: RollWorld) -> None:
+    settings = world.engine_environment(LABEL="blue-green")
+    world.wish(rollout_strategy="blue/green", engine_environment=settings)
+    _done(world.deploy())
+    world.wish(rollout_strategy=None)
+
+
 def _keys(world: RollWorld) -> None:
     for run in world.rotate_keys(world.deploy):
         _done(run)
@@ -104,6 +113,7 @@ CHANGES: dict[str, Callable[[RollWorld], None]] = {
     "upgrade": _upgrade,
     "rollback": _back,
     "model": _model,
+    "blue_green": _beside,
     "keys": _keys,
     "driver": _driver,
 }

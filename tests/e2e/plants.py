@@ -169,6 +169,31 @@ mkdir -p /run/stoker/gateway.sock/x; systemctl start stoker-agent
 """
 HEARS = "rm -rf /run/stoker/gateway.sock; systemctl restart stoker-agent"
 
+# Only for the agent: all hosts here have one clock.
+BEHIND = """
+mkdir -p /run/behind /run/systemd/system/stoker-agent.service.d
+echo 'import time; real = time.time; time.time = lambda: real() - 300' >/run/behind/sitecustomize.py
+printf '[Service]\\nEnvironment=PYTHONPATH=/run/behind\\n' \\
+  >/run/systemd/system/stoker-agent.service.d/behind.conf
+systemctl daemon-reload; systemctl restart stoker-agent
+"""
+ON_TIME = """
+rm -r /run/behind /run/systemd/system/stoker-agent.service.d
+systemctl daemon-reload; systemctl restart stoker-agent
+"""
+# What the kernel answers when it has overwritten what was not read yet: EPIPE, once.
+OVERRUN = """
+dpkg -i /var/cache/apt/archives/strace_*.deb /var/cache/apt/archives/libunwind8_*.deb >/dev/null
+timeout 5 strace -qq -P /dev/kmsg -e trace=read -e inject=read:error=EPIPE:when=1 \\
+  -p "$(systemctl show -p MainPID --value stoker-agent)" >/dev/null 2>&1 &
+sleep 1
+"""
+
+
+def _overrun(node: Node) -> None:
+    node.shell(OVERRUN)
+    node.kernel("somebody wrote faster than was read")
+
 
 PLANTS = {
     "a GPU falls off the bus": Plant(
@@ -250,7 +275,7 @@ PLANTS = {
     "a GPU has half of its lanes": Plant(
         lambda node: node.nvml.set(0, "pcie.width", 8),
         lambda node: node.nvml.set(0, "pcie.width", 16),
-        ("StokerEngineReduced",),
+        ("StokerEngineReduced", "StokerCondition"),
     ),
     "a restart waits for a stream": Plant(
         _restart_waits, lambda node: node.heal(), ("StokerGpuFault",)
@@ -258,6 +283,13 @@ PLANTS = {
     "no slot is to be had": Plant(*_falls_under(SLOTLESS), ("StokerFleetBrake",)),
     "the agent only observes": Plant(*_falls_under(OBSERVE), ("StokerEngineAdvice",)),
     "nobody hears the gateway": Plant(_shell(DEAF), _shell(HEARS), ("StokerGatewayDeaf",)),
+    "the agent's clock is behind": Plant(_shell(BEHIND), _shell(ON_TIME), ("StokerAgentStale",)),
+    "the kernel's log is overrun": Plant(
+        _overrun,
+        _shell("systemctl restart stoker-agent"),  # it forgets what it has counted
+        ("StokerLogLost",),
+        by_rate=True,
+    ),
     "the certificate cannot be read": Plant(
         _shell("mv /etc/stoker/tls.crt /run/kept.crt"),
         _shell("mv /run/kept.crt /etc/stoker/tls.crt"),
