@@ -7,10 +7,12 @@ second, so it is searched for the wanted lines, and nothing else of it is looked
 import math
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import msgspec
-from prometheus_client.parser import text_string_to_metric_families
-from prometheus_client.samples import Sample
+
+if TYPE_CHECKING:
+    from prometheus_client.samples import Sample
 
 BOUND = re.compile(r'[{,]le="([^"]+)"')
 
@@ -22,8 +24,11 @@ class Histogram(msgspec.Struct, frozen=True):
     sum: float
 
 
-def series(metrics: str, sample: str) -> list[Sample]:
+def series(metrics: str, sample: str) -> list["Sample"]:
     """Return all series of exactly `sample`, with labels and value; `ValueError` when garbled."""
+    # A check for drift knows the engines too, and has to be small.
+    from prometheus_client.parser import text_string_to_metric_families  # noqa: PLC0415
+
     wanted = "\n".join(_lines(metrics, sample))
     families = text_string_to_metric_families(wanted + "\n") if wanted else ()
     return [found for family in families for found in family.samples]

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from typing import Protocol
 
-from agent.client import Agent
 from agent.errors import ActionError, StokerError
 from agent.model import EngineState, Phase
 from agent.paths import Paths
@@ -37,7 +36,6 @@ class Engines:
 
     def __init__(self, spec: HostSpec, paths: Paths) -> None:
         self._spec, self._socket = spec, str(paths.socket)
-        self._agent = Agent(self._socket)
 
     def begin(self) -> str:
         """See `Standstill`."""
@@ -73,7 +71,9 @@ class Engines:
         return [f"engine {name} stays drained: {words}" for name, words in asked if words]
 
     def _states(self) -> list[tuple[str, EngineState]]:
-        found = self._agent.status().engines
+        from agent.client import Agent  # noqa: PLC0415 - most checks need neither it nor aiohttp
+
+        found = Agent(self._socket).status().engines
         return [(name, engine.state) for name, engine in found.items()]
 
     def _drain(self, name: str) -> str:
