@@ -8,14 +8,28 @@ import subprocess
 import sys
 from typing import Protocol
 
+import msgspec
+
 from agent.errors import ActionError, StokerError
 from agent.model import EngineState, Phase
 from agent.paths import Paths
 from agent.spec import HostSpec
+from agent.unix_http import call, decode
 from fleet import braking
 
 BY = "drift"
 MARGIN = 60.0
+ANSWER = 10.0  # seconds
+
+
+class _Engine(msgspec.Struct, frozen=True):
+    state: EngineState
+
+
+class _Status(msgspec.Struct, frozen=True):
+    """The little of `agent.snapshot` that is looked at: all of it takes aiohttp with it."""
+
+    engines: dict[str, _Engine]
 
 
 class Standstill(Protocol):
@@ -71,9 +85,7 @@ class Engines:
         return [f"engine {name} stays drained: {words}" for name, words in asked if words]
 
     def _states(self) -> list[tuple[str, EngineState]]:
-        from agent.client import Agent  # noqa: PLC0415 - most checks need neither it nor aiohttp
-
-        found = Agent(self._socket).status().engines
+        found = decode(call(self._socket, ANSWER, "GET", "/v1/status"), _Status).engines
         return [(name, engine.state) for name, engine in found.items()]
 
     def _drain(self, name: str) -> str:
