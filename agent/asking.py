@@ -10,7 +10,7 @@ import msgspec
 
 from agent import client, show
 from agent.errors import StokerError
-from agent.model import Phase, Verb
+from agent.model import EngineState, Phase, Verb
 from agent.snapshot import EngineView
 
 ASK_AGAIN = 2.0  # seconds; the agent forgets one who waits for a slot after `brake.WISH`
@@ -45,8 +45,17 @@ def ask(
         if options.json:
             print(json.dumps({"engine": name, **msgspec.to_builtins(state)}))
         else:
-            print(f"{name}: {state.phase} {state.reason}: {state.message}")
+            print(
+                f"{name}: {state.phase} {state.reason}: {state.message}{_gap(verb, options, state)}"
+            )
     return 3 if failed else 0
+
+
+def _gap(verb: Verb, options: argparse.Namespace, state: EngineState) -> str:
+    """Say what a restart that was waited for has cost."""
+    if verb is not Verb.RESTART or not options.wait or state.gap is None:
+        return ""
+    return f" (its gate was shut for {state.gap:.1f} s)" if state.phase is Phase.SERVING else ""
 
 
 def _asked(

@@ -105,7 +105,8 @@ class EngineState(Value, frozen=True, kw_only=True):
     `starts` are the restarts by our own initiative (the budget counts these); `last_start` is
     the last start by anybody. `idle` counts looks in a row that found no request in flight.
     `halted`: drained for a fault, and stopped too. `gpus` (UUIDs) are those of its last start.
-    `took`: seconds from its last start that came to serve, until it did.
+    `took`: seconds from its last start that came to serve, until it did. `shut`: since when it has
+    refused new requests; `gap`: for how many seconds it did the last time.
     """
 
     phase: Phase = Phase.STARTING
@@ -121,6 +122,8 @@ class EngineState(Value, frozen=True, kw_only=True):
     halted: bool = False
     gpus: tuple[str, ...] = ()
     took: float | None = None
+    shut: float | None = None
+    gap: float | None = None
 
 
 class Observed(Value, frozen=True, kw_only=True):

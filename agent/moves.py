@@ -9,8 +9,11 @@ def to(
     state: EngineState, phase: Phase, reason: str, message: str, now: float, by: str = AGENT
 ) -> EngineState:
     """Enter `phase`; whatever was meant in the phase before is over."""
+    shut, gap = _gate(state, phase, now)
     return msgspec.structs.replace(
         state,
+        shut=shut,
+        gap=gap,
         phase=phase,
         since=now,
         reason=reason,
@@ -21,6 +24,13 @@ def to(
         idle=0,
         halted=False,
     )
+
+
+def _gate(state: EngineState, phase: Phase, now: float) -> tuple[float | None, float | None]:
+    """Return since when the gate is shut then, and for how long it was the last time."""
+    if phase is Phase.SERVING:
+        return None, state.gap if state.shut is None else round(now - state.shut, 3)
+    return now if state.phase is Phase.SERVING else state.shut, state.gap
 
 
 def started(state: EngineState, now: float) -> EngineState:

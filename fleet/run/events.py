@@ -71,7 +71,8 @@ class Said(Event, frozen=True, kw_only=True, tag="said"):
 class HostResult(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a host. `changed` = operations; `lines` = the last of the one that failed.
 
-    `reached`: its turn to change what it serves with had come.
+    `reached`: its turn to change what it serves with had come. `engines`: what the agent said of
+    those that were changed.
     """
 
     host: str
@@ -80,6 +81,7 @@ class HostResult(msgspec.Struct, frozen=True, kw_only=True):
     failed: str = ""
     lines: tuple[str, ...] = ()
     reached: bool = False
+    engines: tuple[str, ...] = ()
 
 
 class Ended(Event, frozen=True, kw_only=True, tag="ended"):

@@ -12,7 +12,7 @@ LINES = 20  # of what an operation printed last
 
 def of(state: State, host: Host, reached: Collection[str] = ()) -> HostResult:
     """Return it, as it stands now."""
-    changed, failed, lines = list[str](), "", list[str]()
+    changed, failed, lines, engines = list[str](), "", list[str](), list[str]()
     whole, begun = True, False
     for key in host.op_hash_order:
         [name] = state.op_meta[key].names
@@ -23,6 +23,7 @@ def of(state: State, host: Host, reached: Collection[str] = ()) -> HostResult:
         begun = True
         if meta.did_change():
             changed.append(name)
+            engines += meta.stdout_lines if name.startswith("engine | ") else ()
         elif not meta.did_succeed():
             failed = failed or name
             lines = (meta.stderr_lines or meta.stdout_lines)[-LINES:]
@@ -35,6 +36,7 @@ def of(state: State, host: Host, reached: Collection[str] = ()) -> HostResult:
         failed=failed,
         lines=tuple(lines),
         reached=host.name in reached,
+        engines=tuple(engines),
     )
 
 

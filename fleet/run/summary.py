@@ -19,6 +19,11 @@ def lines(end: Ended) -> Iterator[str]:
         for line in one.lines[-SHOWN:]:
             yield from wrapped(fit(line, LONG), "    | ", "    |   ")
     done = list(_of(end, "done"))
+    told = [f"{one.host}: {line}" for one in done for line in one.engines]
+    for line in told[:SHOWN]:
+        yield from wrapped(fit(line, LONG))
+    if len(told) > SHOWN:
+        yield f"and {len(told) - SHOWN} more such lines"
     if changed := [f"{one.host} ({_count(one)})" for one in done if one.changed]:
         yield from wrapped(f"changed: {listed(changed, 20)}")
     if calm := [one.host for one in done if not one.changed]:

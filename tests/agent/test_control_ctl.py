@@ -227,6 +227,18 @@ async def test_wait_for_a_fresh_start(not_yet: Snapshot, command: Command, loop:
     assert await command("restart", "main", *ASK, "--wait", "0.05") == 3
 
 
+async def test_a_restart_tells_for_how_long_its_gate_was_shut(
+    command: Command, loop: FakeLoop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    served = engine(Phase.SERVING)
+    state = msgspec.structs.replace(served.engines["main"].state, gap=14.24)
+    loop.leads_to = [engine(Phase.SERVING, state=state)]
+    assert await command("restart", "main", *ASK, "--wait", "60") == 0
+    assert "(its gate was shut for 14.2 s)" in capsys.readouterr().out
+    assert await command("restart", "main", *ASK) == 0  # nobody has waited: it is of another time
+    assert "its gate was shut" not in capsys.readouterr().out
+
+
 async def test_wait_for_the_restart_of_a_drained_engine(command: Command, loop: FakeLoop) -> None:
     loop.leads_to = [engine(Phase.DRAINED, running_since=8.0), engine(Phase.DRAINED)]
     assert await command("restart", "main", *ASK, "--wait", "60") == 0

@@ -24,6 +24,19 @@ def test_a_good_end() -> None:
     ]
 
 
+def test_what_became_of_each_engine() -> None:
+    rolled = HostResult(
+        host="a", verdict="done", changed=("x",), engines=("main: SERVING (14.2 s)",)
+    )
+    assert list(lines(Ended(at=1, hosts=(rolled,)))) == [
+        "a: main: SERVING (14.2 s)",
+        "changed: a (1 change)",
+    ]
+    many = tuple(HostResult(host=f"h{n}", verdict="done", engines=("main",)) for n in range(12))
+    said = list(lines(Ended(at=1, hosts=many)))
+    assert said[9:11] == ["h9: main", "and 2 more such lines"]
+
+
 def test_a_failure_names_the_host_its_last_lines_and_who_was_not_touched() -> None:
     end = Ended(at=1, hosts=(DONE, FAILED, WAITING, FRESH))
     assert list(lines(end)) == [

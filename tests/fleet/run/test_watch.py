@@ -25,7 +25,7 @@ class FakeMeta:
 
     def __init__(self) -> None:
         self.success: bool | None = None
-        self.changed, self.stderr_lines, self.stdout_lines = False, ["oh", "no"], list[str]()
+        self.changed, self.stderr_lines, self.stdout_lines = False, ["oh", "no"], ["main: SERVING"]
 
     def is_complete(self) -> bool:
         return self.success is not None
@@ -130,6 +130,7 @@ def test_a_good_run_from_its_first_hook_to_its_last(feed: Path) -> None:
     assert changed == {ORDER[0]: ("a", "b"), ORDER[2]: ("a",), ORDER[4]: ("b",)}
     line = driven.written("a")
     assert (line["event"], line["release"], line["changes"]) == ("deployed", "r-a", 2)
+    assert {one.host: one.engines for one in end.hosts} == dict.fromkeys("ab", ("main: SERVING",))
 
 
 def test_the_first_host_that_fails_and_the_one_that_was_never_touched(feed: Path) -> None:
