@@ -15,7 +15,7 @@ from agent.engine_spec import EngineSpec
 from agent.mig import layout
 from agent.spec import HostSpec, digest
 from fleet.applying import Ask, When, ask
-from fleet.facts.engines import Engine, Status
+from fleet.facts.engines import Status
 
 LONGEST = 31  # characters of an engine's name
 
@@ -59,7 +59,7 @@ def obstacles(spec: HostSpec, names: Iterable[str], status: Status) -> dict[str,
     """
     found: dict[str, str | None] = {}
     for name in names:
-        found[name] = next(_obstacles(spec, name, status.engines.get(name)), None)
+        found[name] = next(_obstacles(spec, name, status), None)
         if found[name] is None:
             spec = _with_copy(spec, name)
     return found
@@ -71,20 +71,22 @@ def faults(specs: Mapping[str, HostSpec]) -> Iterator[str]:
         if spec.rollout.strategy != "blue/green":
             continue
         for name in spec.engines:
-            if why := next(_obstacles(spec, name, None), None):
+            if why := next(_obstacles(spec, name, Status()), None):
                 yield (
                     f"{host}: rollout_strategy = 'blue/green': no copy of engine {name} can serve "
                     f"beside it: {why}; with None it is rolled or swapped"
                 )
 
 
-def _obstacles(spec: HostSpec, name: str, now: Engine | None) -> Iterator[str]:
-    engine = spec.engines[name]
-    free = _free(spec)
+def _obstacles(spec: HostSpec, name: str, status: Status) -> Iterator[str]:
+    engine, now = spec.engines[name], status.engines.get(name)
     if not engine.gpus:
         yield "it has no GPU"
-    elif free < engine.gpus:
-        yield f"{free} GPU(s) are free, {engine.gpus} are needed"
+    unused, free = _unused(spec), _free(spec, status)
+    if free < engine.gpus:
+        taken = f"; {unused - free} more are out of service, or somebody else's"
+        why = taken if free < unused else ""
+        yield f"{free} GPU(s) are free, {engine.gpus} are needed{why}"
     if engine.lora_adapters:
         yield "it has LoRA adapters, of which the one that runs may have others"
     if now is not None and now.served_name != engine.name_served:
@@ -94,11 +96,29 @@ def _obstacles(spec: HostSpec, name: str, now: Engine | None) -> Iterator[str]:
     yield from rules.faults(_with_copy(spec, name))
 
 
-def _free(spec: HostSpec) -> int:
+def _unused(spec: HostSpec) -> int:
     """Return how many whole GPUs no engine wants."""
     count = spec.driver.gpu_count
     used = sum(engine.gpus for engine in spec.engines.values())
     return count - layout.split(spec.driver.mig, count) - used
+
+
+def _free(spec: HostSpec, status: Status) -> int:
+    """Return how many of these are there, well, and in nobody's use, as far as that is known."""
+    if status.gpus is None:
+        return _unused(spec)
+    held = {name: set(one.gpus) for name, one in status.engines.items()}
+    ours = set[str]().union(*(gpus for name, gpus in held.items() if name in spec.engines))
+    going = set[str]().union(*held.values()) - ours  # of engines that are no more wanted
+    ill = {one.subject for one in status.conditions if one.remedy not in {"none", "restart"}}
+    idle = [
+        one
+        for one in status.gpus.gpus
+        if one.error is None and not one.mig and one.uuid not in ours
+        if f"gpu:{one.uuid}" not in ill and (not one.processes or one.uuid in going)
+    ]
+    to_start = sum(one.gpus for name, one in spec.engines.items() if not held.get(name))
+    return max(0, min(_unused(spec), len(idle) - to_start))
 
 
 def _with_copy(spec: HostSpec, name: str) -> HostSpec:

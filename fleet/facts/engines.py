@@ -21,7 +21,8 @@ class State(msgspec.Struct, frozen=True):
 class Engine(msgspec.Struct, frozen=True):
     """One engine; `running_digest` is of the settings it runs with, None = it does not run.
 
-    `model`: the repository that it serves; `served_name`: what clients call it.
+    `model`: the repository that it serves; `served_name`: what clients call it; `gpus`: the UUIDs
+    of those that it runs on.
     """
 
     state: State
@@ -29,6 +30,7 @@ class Engine(msgspec.Struct, frozen=True):
     model: str = ""
     served_name: str = ""
     port: int = 0
+    gpus: tuple[str, ...] = ()
 
     @property
     def at_work(self) -> bool:
@@ -36,10 +38,34 @@ class Engine(msgspec.Struct, frozen=True):
         return self.state.phase in {"SERVING", "DRAINING"}
 
 
+class Gpu(msgspec.Struct, frozen=True):
+    """One GPU; `processes` compute on it, `error` = it does not answer."""
+
+    uuid: str = ""
+    processes: tuple[int, ...] | None = None
+    mig: bool | None = None
+    error: int | None = None
+
+
+class Gpus(msgspec.Struct, frozen=True):
+    """The last poll of the driver."""
+
+    gpus: tuple[Gpu, ...] = ()
+
+
+class Condition(msgspec.Struct, frozen=True):
+    """A finding that stands, such as of `gpu:UUID`."""
+
+    subject: str
+    remedy: str = "none"
+
+
 class Status(msgspec.Struct, frozen=True):
-    """The part of the agent's status that a deploy needs."""
+    """The part of the agent's status that a deploy needs. `gpus` None = not known."""
 
     engines: dict[str, Engine] = {}
+    gpus: Gpus | None = None
+    conditions: tuple[Condition, ...] = ()
 
 
 class AgentStatus(FactBase[Status]):

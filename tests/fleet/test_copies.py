@@ -3,11 +3,12 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from agent.errors import SpecError
 from agent.spec import HostSpec, digest
 from fleet import copies
-from fleet.facts.engines import Engine, State, Status
+from fleet.facts.engines import Condition, Engine, Gpu, Gpus, State, Status
 from tests.fleet.samples import ENGINE, spec
 
 IMAGE = "example/engine@sha256:" + "b" * 64
@@ -67,6 +68,58 @@ def test_where_no_copy_can_serve(data: dict[str, Any], why: str) -> None:
     made = spec(**data)
     assert added(made, serving(made)) == {}
     assert copies.obstacles(made, ["main"], serving(made)) == {"main": why}
+
+
+def seen(made: HostSpec, *gpus: Gpu, conditions: tuple[Condition, ...] = (), **of: str) -> Status:
+    """What the agent tells of GPUs; `of` maps engines to the one that they run on."""
+    known = serving(made).engines
+    engines = {
+        name: replace(known.get(name, known["main"]), gpus=(uuid,)) for name, uuid in of.items()
+    }
+    return Status({**known, **engines}, Gpus(gpus), conditions)
+
+
+OURS, IDLE = Gpu("a", (7,)), Gpu("b", ())
+
+
+@pytest.mark.parametrize(
+    ("gpus", "conditions", "free"),
+    [
+        ((OURS, IDLE), (), True),
+        ((OURS, IDLE), (Condition("gpu:b"), Condition("gpu:a", "reboot")), True),
+        ((OURS, IDLE), (Condition("gpu:b", "restart"),), True),
+        ((OURS, IDLE), (Condition("gpu:b", "reset"),), False),
+        ((OURS,), (), False),  # one fell off
+        ((OURS, Gpu("b", (9,))), (), False),  # somebody else computes on it
+        ((OURS, Gpu("b", None)), (), True),  # nobody knows who does
+        ((OURS, Gpu("b", error=15)), (), False),
+        ((OURS, Gpu("b", mig=True)), (), False),
+    ],
+)
+def test_a_gpu_that_is_ill_or_in_use_is_not_free(
+    gpus: tuple[Gpu, ...], conditions: tuple[Condition, ...], free: bool
+) -> None:
+    made = spec(driver_gpu_count=2)
+    status = seen(made, *gpus, conditions=conditions, main="a")
+    why = "0 GPU(s) are free, 1 are needed; 1 more are out of service, or somebody else's"
+    assert copies.obstacles(made, ["main"], status) == {"main": None if free else why}
+
+
+def test_a_copy_of_a_run_that_was_interrupted_goes_on() -> None:
+    made = spec(driver_gpu_count=2)
+    status = seen(made, OURS, Gpu("b", (8,)), main="a", copy="b")
+    engines = {"main": status.engines["main"], "main-copy": status.engines["copy"]}
+    status = replace(status, engines=engines)
+    assert added(made, status) == {"main-copy": 8081}
+
+
+def test_what_is_to_start_anyway_has_the_first_choice() -> None:
+    engines = {"main": {"gpus": 1}, "new": {"gpus": 1, "port": 8081, "served_name": "x"}}
+    made = spec(driver_gpu_count=3, engines=engines)
+    status = seen(made, OURS, IDLE, Gpu("c", (9,)), main="a")
+    status = replace(status, engines={"main": status.engines["main"]})
+    assert added(made, status) == {}
+    assert added(made, replace(status, gpus=Gpus((OURS, IDLE, Gpu("c"))))) == {"main-copy": 8082}
 
 
 def test_what_clients_call_it_and_where_it_listens_stay_the_same() -> None:
