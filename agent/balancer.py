@@ -38,8 +38,16 @@ def _serving(views: Mapping[str, EngineView]) -> dict[str, EngineView]:
 
 
 def _share(views: Mapping[str, EngineView]) -> float:
-    """Return as much as its serving engines can do, of what all of them could."""
-    return sum(view.capacity for view in _serving(views).values()) / len(views)
+    """Return as much as its serving engines can do, of what all of them could.
+
+    One that has never served takes nothing away: it is more than there was, such as a copy.
+    """
+    known = [view for view in views.values() if view.serving or not _new(view.state)]
+    return sum(view.capacity for view in _serving(views).values()) / len(known)
+
+
+def _new(state: EngineState) -> bool:
+    return state.phase is Phase.STARTING and state.shut is None
 
 
 def _model(views: Mapping[str, EngineView], most: Mapping[str, int]) -> str:

@@ -63,11 +63,10 @@ def beside(host: Host, spec: HostSpec, batch: Batch) -> HostSpec:
     """Return what the host converges to first: its spec, with copies of engines that change."""
     if batch.when is not When.ALWAYS or host.state in _only_asked:
         return spec
-    if given.release() is not None and spec.rollout.strategy is None:
-        return spec  # a node knows no other hosts; it goes back the quick way
     others = (one for one in host.inventory if one.name != host.name)
     elsewhere = {e.model for one in others for e in specs.of(one).engines.values()}
-    return copies.beside(spec, host.get_fact(AgentStatus), elsewhere)
+    known = given.release() is None  # a node knows no other hosts
+    return copies.beside(spec, host.get_fact(AgentStatus), elsewhere if known else None)
 
 
 def _make(state: State) -> tuple[Batch, ...]:

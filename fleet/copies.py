@@ -20,17 +20,28 @@ from fleet.facts.engines import Status
 LONGEST = 31  # characters of an engine's name
 
 
-def beside(spec: HostSpec, status: Status, elsewhere: Collection[str]) -> HostSpec:
+def beside(spec: HostSpec, status: Status, elsewhere: Collection[str] | None) -> HostSpec:
     """Return the spec with a copy of each engine that is to have one; as it is where none is.
 
-    `elsewhere` = models that other hosts serve: there clients have somebody else.
+    `elsewhere` = models that other hosts serve: there clients have somebody else. None = not known,
+    as on a node that goes back by itself: it takes the quick way.
     """
     names = [name for name in changed(spec, status) if wanted(spec, name, elsewhere)]
     found = obstacles(spec, names, status)
-    for name in names:
-        if found[name] is None:
-            spec = _with_copy(spec, name)
+    names = [name for name in names if found[name] is None]
+    for name in dict.fromkeys([*names, *left(spec, status)]):
+        spec = _with_copy(spec, name)
     return spec
+
+
+def left(spec: HostSpec, status: Status) -> Iterator[str]:
+    """Yield the engines whose copy a run has left at work: it may be all that serves."""
+    for name in spec.engines:
+        both = _with_copy(spec, name)
+        [copy] = both.engines.keys() - spec.engines.keys()
+        found = status.engines.get(copy)
+        if found and found.at_work and found.running_digest == digest(both.engines[copy]):
+            yield name
 
 
 def changed(spec: HostSpec, status: Status) -> tuple[str, ...]:
@@ -45,10 +56,10 @@ def changed(spec: HostSpec, status: Status) -> tuple[str, ...]:
     return tuple(name for name, one in asked.items() if one == restarted)
 
 
-def wanted(spec: HostSpec, name: str, elsewhere: Collection[str]) -> bool:
+def wanted(spec: HostSpec, name: str, elsewhere: Collection[str] | None) -> bool:
     """Say whether an engine is to have a copy, if there can be one."""
     if spec.rollout.strategy is None:
-        return spec.engines[name].model not in elsewhere
+        return elsewhere is not None and spec.engines[name].model not in elsewhere
     return spec.rollout.strategy == "blue/green"
 
 

@@ -22,8 +22,9 @@ def copies_serve(spec: HostSpec, copies: Collection[str]) -> Generator[StringCom
     for name in copies:
         found, settings = status.engines.get(name), digest(spec.engines[name])
         # The agent starts what is new by itself; one of an earlier run may have other settings.
-        again = found is not None and ask(found, settings, When.ALWAYS) is Ask.RESTART
-        yield asked("restart" if again else "undrain", name, spec)
+        if found is not None and ask(found, settings, When.ALWAYS) is Ask.RESTART:
+            yield asked("restart", name, spec)
+        yield asked("undrain", name, spec)  # a drain outlives a restart; who serves is left alone
 
 
 @operation()

@@ -21,7 +21,9 @@ def shown(*engines: tuple[Phase, str, float], replicas: bool = False) -> Snapsho
     one = next(iter(base.engines.values()))
     views = {}
     for name, (phase, by, capacity) in zip("abc", engines, strict=False):
-        state = msgspec.structs.replace(one.state, phase=phase, by=by, reason=f"Why{name.upper()}")
+        state = msgspec.structs.replace(
+            one.state, phase=phase, by=by, reason=f"Why{name.upper()}", shut=1.0
+        )
         served = one.served_name if replicas else f"model-{name}"
         views[name] = msgspec.structs.replace(
             one, state=state, capacity=capacity, served_name=served
@@ -84,6 +86,15 @@ def test_a_node_serves_as_long_as_one_of_its_replicas_does(
     engines: list[tuple[Phase, str, float]], expected: str
 ) -> None:
     assert told(shown(*engines, replicas=True), None) == expected
+
+
+def test_one_that_has_never_served_takes_nothing_away() -> None:
+    found = shown((P.SERVING, AGENT, 1.0), (P.STARTING, AGENT, 1.0), replicas=True)
+    new = msgspec.structs.replace(found.engines["b"].state, shut=None)
+    copy = msgspec.structs.replace(found.engines["b"], state=new)
+    both = msgspec.structs.replace(found, engines={**found.engines, "b": copy})
+    assert told(both, None) == up(100)
+    assert told(both, f"model={copy.served_name}", {"a": 8, "b": 8}) == "up ready 100% maxconn:8\n"
 
 
 def test_before_the_first_look_it_is_out() -> None:

@@ -59,6 +59,7 @@ POINTS = (
     Point("pyinfra", "drift |"),
     Point("pyinfra", "release | make"),
     Point("pyinfra", "engine | let main-copy serve", 1.0, engine=True, copy=True),
+    Point("pyinfra", ENGINE, 1.0, engine=True, copy=True),
     Point("power", ENGINE, 1.0, engine=True, copy=True),
     Point("agent", "engine | drain main-copy", engine=True, copy=True),
 )
@@ -86,6 +87,8 @@ def test_the_next_run_converges(world: RollWorld, number: int, point: Point) -> 
             run.ends()
         converged(world, host)
     probe.honest(cut_off=point.strike in {"power", "reboot"})
+    if point.copy and point.strike != "power":
+        assert probe.seen["elsewhere"] == 0, probe.seen  # there was always somebody to serve
     assert world.engine(host)["digest"] == world.engine(host)["running_digest"]
     assert list(world.status(host)["engines"]) == ["main"]
     assert str(3 + number) in world.shell(host, "grep 'set $stoker_back' /etc/stoker/nginx.conf")

@@ -23,9 +23,9 @@ def serving(made: HostSpec, **other: Any) -> Status:
     return Status({**engines, **other})
 
 
-def added(made: HostSpec, status: Status, *elsewhere: str) -> dict[str, int]:
+def added(made: HostSpec, status: Status, *elsewhere: str, known: bool = True) -> dict[str, int]:
     """Return the copies and their ports."""
-    both = copies.beside(made, status, elsewhere)
+    both = copies.beside(made, status, elsewhere if known else None)
     return {name: both.engines[name].port for name in both.engines.keys() - made.engines.keys()}
 
 
@@ -111,6 +111,37 @@ def test_a_copy_of_a_run_that_was_interrupted_goes_on() -> None:
     engines = {"main": status.engines["main"], "main-copy": status.engines["copy"]}
     status = replace(status, engines=engines)
     assert added(made, status) == {"main-copy": 8081}
+
+
+def test_an_engine_that_gives_gpus_up_holds_them_still() -> None:
+    made = spec(driver_gpu_count=2)
+    status = seen(made, OURS, Gpu("b", (7,)))
+    main = replace(status.engines["main"], gpus=("a", "b"))
+    assert added(made, replace(status, engines={"main": main})) == {}
+
+
+@pytest.mark.parametrize("phase", ["STARTING", "QUARANTINED", "SERVING"])
+@pytest.mark.parametrize("strategy", [None, "swap", "blue/green"])
+def test_a_copy_that_may_be_all_that_serves_stays_till_the_engine_does(
+    phase: str, strategy: str | None
+) -> None:
+    made = spec(driver_gpu_count=2, rollout_strategy=strategy)
+    now = digest(made.engines["main"])
+    settings = digest(replace(made.engines["main"], port=8081))
+    main = Engine(State(phase), now, "org/model", "org/model", 8080)
+    copy = Engine(State("SERVING"), settings, "org/model", "org/model", 8081)
+    status = Status({"main": main, "main-copy": copy})
+    for known in (True, False):
+        assert added(made, status, "org/model", known=known) == {"main-copy": 8081}
+    for other in (replace(copy, running_digest="old"), replace(copy, state=State("DRAINED"))):
+        assert added(made, Status({"main": main, "main-copy": other})) == {}
+
+
+def test_a_node_that_goes_back_by_itself_takes_the_quick_way() -> None:
+    made = spec(driver_gpu_count=2)
+    assert added(made, serving(made), known=False) == {}
+    made = spec(driver_gpu_count=2, rollout_strategy="blue/green")
+    assert added(made, serving(made), known=False) == {"main-copy": 8081}
 
 
 def test_what_is_to_start_anyway_has_the_first_choice() -> None:

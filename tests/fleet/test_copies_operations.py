@@ -20,25 +20,31 @@ def both(**data: Any) -> HostSpec:
 
 
 @pytest.mark.parametrize(
-    ("phase", "running", "verb"),
+    ("phase", "running", "again"),
     [
-        ("STARTING", None, "undrain"),  # the agent has begun with it
-        ("STARTING", "same", "undrain"),
-        ("SERVING", "same", "undrain"),  # of a run that was interrupted
-        ("DRAINED", "same", "undrain"),
-        ("SERVING", "old", "restart"),
-        ("STARTING", "old", "restart"),
-        ("QUARANTINED", None, "restart"),
+        ("STARTING", None, False),  # the agent has begun with it
+        ("STARTING", "same", False),
+        ("SERVING", "same", False),  # of a run that was interrupted
+        ("DRAINED", "same", False),
+        ("DRAINED", "old", True),
+        ("SERVING", "old", True),
+        ("STARTING", "old", True),
+        ("QUARANTINED", None, True),
     ],
 )
 def test_a_copy_is_waited_for_and_started_again_only_if_it_must(
-    phase: str, running: str | None, verb: str
+    phase: str, running: str | None, again: bool
 ) -> None:
     made = both()
     settings = digest(made.engines[COPY]) if running == "same" else running
     host = FakeHost({AgentStatus: Status({COPY: Engine(State(phase), settings)})})
-    [command] = commands(host, lambda: copies_serve._inner(made, [COPY]))
-    assert f"stokerctl {verb} {COPY} --wait" in command.get_raw_value()
+    said = [
+        one.get_raw_value() for one in commands(host, lambda: copies_serve._inner(made, [COPY]))
+    ]
+    verbs = ["restart", "undrain"] if again else ["undrain"]  # until it serves, whatever it was
+    assert all(
+        f"stokerctl {verb} {COPY} --wait" in one for verb, one in zip(verbs, said, strict=True)
+    )
 
 
 def test_a_copy_that_never_answers_sends_the_host_back() -> None:
