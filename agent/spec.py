@@ -202,7 +202,8 @@ class HostSpec(Section, frozen=True, kw_only=True):
             faults = rules.faults(spec)
         if faults:
             raise SpecError("\n".join(f"{name}: {fault}" for fault in faults))
-        return spec
+        # In the order that the node reads it back: what is rendered here and there is the same.
+        return msgspec.json.decode(spec.dump(), type=cls)
 
     def dump(self) -> bytes:
         """Return the canonical JSON that lies in `/etc/stoker/host.json` (sorted, indented)."""

@@ -111,6 +111,12 @@ def test_nginx_accepts_it_and_warns_of_nothing(wire: Wire) -> None:
     assert expected[system] in said
 
 
+def test_the_node_itself_finds_it_as_the_deploy_has_left_it(wire: Wire) -> None:
+    """Also with several engines, whose order the operator has chosen otherwise."""
+    said = wire.world.shell(wire.host, "stoker-release drift --report-only --json", check=False)
+    assert json.loads(said)["findings"] == [], said
+
+
 # -- what is refused -------------------------------------------------------------------------------
 
 PATHS = (
@@ -472,7 +478,7 @@ def test_below_an_engines_name_is_that_engine_whatever_the_model(wire: Wire) -> 
 
 def test_models_are_listed_and_told_of(wire: Wire) -> None:
     listed = wire.send(wire.head("GET /v1/models", "Connection: close"))
-    assert [one["id"] for one in json.loads(listed.body)["data"]] == [MODEL, CODE]
+    assert [one["id"] for one in json.loads(listed.body)["data"]] == [CODE, MODEL]
     for name in (MODEL, MODEL.replace("/", "%2F"), CODE):
         one = wire.send(wire.head(f"GET /v1/models/{name}", "Connection: close"))
         assert json.loads(one.body)["id"] == name.replace("%2F", "/")
