@@ -114,7 +114,7 @@ def test_nginx_accepts_it_and_warns_of_nothing(wire: Wire) -> None:
 def test_the_node_itself_finds_it_as_the_deploy_has_left_it(wire: Wire) -> None:
     """Also with several engines, whose order the operator has chosen otherwise."""
     said = wire.world.shell(wire.host, "stoker-release drift --report-only --json", check=False)
-    assert json.loads(said)["findings"] == [], said
+    assert {"findings", "problem"}.isdisjoint(json.loads(said)), said
 
 
 # -- what is refused -------------------------------------------------------------------------------
