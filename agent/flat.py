@@ -101,7 +101,7 @@ def _convert(
 
 def _sentence(text: str, values: Mapping[str, object], kind: type, where: Where) -> str:
     """Turn msgspec's `Expected X - at `$.field`` into key, value, and what would be right."""
-    problem, _, path = text.partition(" - at `$.")
+    problem, _, path = text.replace("`key` in ", "").partition(" - at `$.")
     if not path:  # a required field is missing: msgspec names it in the text only
         field = text.rpartition("field `")[2].rstrip("`")
         return f"{where(field)}: is missing; it needs {_right(kind, field) or 'a value'}"

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from agent import kernel_settings, monitoring_spec, networks, scaling_spec, served
 from agent.errors import SpecError
 from agent.mig import layout
@@ -25,6 +27,7 @@ def faults(spec: "HostSpec") -> list[str]:
     """Return one sentence for each impossible combination; none when the spec can be deployed."""
     found = [f for name, engine in spec.engines.items() for f in _engine(name, engine)]
     found.extend(_none(spec))
+    found.extend(_daemon(spec))
     found.extend(kernel_settings.faults(spec.base.sysctl))
     found.extend(served.faults(spec.engines))
     found.extend(_ports(spec))
@@ -43,6 +46,16 @@ def faults(spec: "HostSpec") -> list[str]:
         )
     found.extend(_split(spec, wanted))
     return found
+
+
+def _daemon(spec: "HostSpec") -> Iterator[str]:
+    try:
+        msgspec.json.encode(spec.runtime.daemon)
+    except TypeError as error:
+        yield (
+            f"runtime_daemon: {error}; it becomes JSON: dicts, lists, strings, numbers, True, "
+            "False, and None, which takes a setting out"
+        )
 
 
 def _none(spec: "HostSpec") -> Iterator[str]:

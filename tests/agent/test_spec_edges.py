@@ -1,5 +1,10 @@
 """What the control machine renders and what the node renders of the same spec is the same."""
 
+from pathlib import Path
+
+import pytest
+
+from agent.errors import SpecError
 from agent.spec import load
 from tests.fleet.samples import spec
 
@@ -18,3 +23,13 @@ def test_a_spec_is_in_the_order_in_which_the_node_reads_it() -> None:
     )
     assert list(made.engines) == ["one", "two"]
     assert repr(made) == repr(load(made.dump()))
+
+
+def test_what_is_no_json_is_refused_by_its_key() -> None:
+    with pytest.raises(SpecError, match=r"gpu-1: runtime_daemon: .*PosixPath.*becomes JSON"):
+        spec(runtime_daemon={"data-root": Path("/data")})
+
+
+def test_a_key_of_a_dict_that_is_no_string_is_named_too() -> None:
+    with pytest.raises(SpecError, match=r"^gpu-1: runtime_daemon = \{1: 2\}: expected `str`"):
+        spec(runtime_daemon={1: 2})
