@@ -18,6 +18,7 @@ from fleet.applying import Ask, When, ask
 from fleet.facts.engines import Status
 
 LONGEST = 31  # characters of an engine's name
+ABOVE = 10000  # a copy's port is so far above its engine's
 
 
 def beside(spec: HostSpec, status: Status, elsewhere: Collection[str] | None) -> HostSpec:
@@ -133,7 +134,7 @@ def _free(spec: HostSpec, status: Status) -> int:
 
 
 def _with_copy(spec: HostSpec, name: str) -> HostSpec:
-    copy = replace(spec.engines[name], port=_port(spec))
+    copy = replace(spec.engines[name], port=_port(spec, name))
     return replace(spec, engines={**spec.engines, _name(name, spec.engines): copy})
 
 
@@ -143,8 +144,9 @@ def _name(name: str, taken: Mapping[str, EngineSpec]) -> str:
     return next(one for one in names if one not in taken)
 
 
-def _port(spec: HostSpec) -> int:
+def _port(spec: HostSpec, name: str) -> int:
+    """Return a port that is the same in the next run, whichever other engines have copies."""
     taken = {port for _, port in rules.ports(spec)}
-    above = max(engine.port for engine in spec.engines.values()) + 1
-    candidates = itertools.chain(range(above, 65536), range(1024, above))
+    first = min(spec.engines[name].port + ABOVE, 65535)
+    candidates = itertools.chain(range(first, 65536), range(1024, first))
     return next(port for port in candidates if port not in taken)

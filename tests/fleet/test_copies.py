@@ -35,7 +35,7 @@ def test_a_copy_has_the_new_settings_and_a_port_of_its_own() -> None:
     assert both.engines["main"] == made.engines["main"]
     copy = both.engines["main-copy"]
     assert (copy.port, copy.image, copy.name_served) == (
-        8081,
+        18080,
         made.engines["main"].image,
         "org/model",
     )
@@ -110,7 +110,7 @@ def test_a_copy_of_a_run_that_was_interrupted_goes_on() -> None:
     status = seen(made, OURS, Gpu("b", (8,)), main="a", copy="b")
     engines = {"main": status.engines["main"], "main-copy": status.engines["copy"]}
     status = replace(status, engines=engines)
-    assert added(made, status) == {"main-copy": 8081}
+    assert added(made, status) == {"main-copy": 18080}
 
 
 def test_an_engine_that_gives_gpus_up_holds_them_still() -> None:
@@ -127,21 +127,33 @@ def test_a_copy_that_may_be_all_that_serves_stays_till_the_engine_does(
 ) -> None:
     made = spec(driver_gpu_count=2, rollout_strategy=strategy)
     now = digest(made.engines["main"])
-    settings = digest(replace(made.engines["main"], port=8081))
+    settings = digest(replace(made.engines["main"], port=18080))
     main = Engine(State(phase), now, "org/model", "org/model", 8080)
-    copy = Engine(State("SERVING"), settings, "org/model", "org/model", 8081)
+    copy = Engine(State("SERVING"), settings, "org/model", "org/model", 18080)
     status = Status({"main": main, "main-copy": copy})
     for known in (True, False):
-        assert added(made, status, "org/model", known=known) == {"main-copy": 8081}
+        assert added(made, status, "org/model", known=known) == {"main-copy": 18080}
     for other in (replace(copy, running_digest="old"), replace(copy, state=State("DRAINED"))):
         assert added(made, Status({"main": main, "main-copy": other})) == {}
+
+
+def test_of_two_copies_the_one_that_is_left_is_known_again() -> None:
+    engines = {"chat": {"gpus": 1}, "code": {"gpus": 1, "port": 8081, "served_name": "code"}}
+    made = spec(driver_gpu_count=4, engines=engines)
+    both = copies.beside(made, serving(made), ())
+    now = {
+        name: Engine(State("SERVING"), digest(one), one.model, one.name_served, one.port)
+        for name, one in both.engines.items()
+    }
+    del now["chat-copy"]
+    assert added(made, Status(now)) == {"code-copy": 18081}
 
 
 def test_a_node_that_goes_back_by_itself_takes_the_quick_way() -> None:
     made = spec(driver_gpu_count=2)
     assert added(made, serving(made), known=False) == {}
     made = spec(driver_gpu_count=2, rollout_strategy="blue/green")
-    assert added(made, serving(made), known=False) == {"main-copy": 8081}
+    assert added(made, serving(made), known=False) == {"main-copy": 18080}
 
 
 def test_what_is_to_start_anyway_has_the_first_choice() -> None:
@@ -150,7 +162,7 @@ def test_what_is_to_start_anyway_has_the_first_choice() -> None:
     status = seen(made, OURS, IDLE, Gpu("c", (9,)), main="a")
     status = replace(status, engines={"main": status.engines["main"]})
     assert added(made, status) == {}
-    assert added(made, replace(status, gpus=Gpus((OURS, IDLE, Gpu("c"))))) == {"main-copy": 8082}
+    assert added(made, replace(status, gpus=Gpus((OURS, IDLE, Gpu("c"))))) == {"main-copy": 18080}
 
 
 def test_what_clients_call_it_and_where_it_listens_stay_the_same() -> None:
@@ -181,7 +193,7 @@ def test_nothing_is_begun_where_somebody_is_at_an_engine() -> None:
     engines = {"chat": {"gpus": 1}, "code": {"gpus": 1, "port": 8081, "served_name": "code"}}
     made = spec(driver_gpu_count=4, engines=engines)
     held = Engine(State("DRAINING", "ann", "maintenance"), "old", "org/model", "code", 8081)
-    assert added(made, serving(made)) == {"chat-copy": 8082, "code-copy": 8083}
+    assert added(made, serving(made)) == {"chat-copy": 18080, "code-copy": 18081}
     assert added(made, serving(made, code=held)) == {}
 
 
@@ -195,14 +207,14 @@ def test_an_engine_that_stays_gets_none() -> None:
 def test_the_first_has_the_choice_of_the_gpus() -> None:
     engines = {"chat": {"gpus": 1}, "code": {"gpus": 1, "port": 8081, "served_name": "code"}}
     made = spec(driver_gpu_count=3, engines=engines)
-    assert added(made, serving(made)) == {"chat-copy": 8082}
+    assert added(made, serving(made)) == {"chat-copy": 18080}
 
 
 def test_other_hosts_are_enough_unless_the_operator_says_otherwise() -> None:
     made = spec(driver_gpu_count=2)
     assert added(made, serving(made), "org/model") == {}
     made = spec(driver_gpu_count=2, rollout_strategy="blue/green")
-    assert added(made, serving(made), "org/model") == {"main-copy": 8081}
+    assert added(made, serving(made), "org/model") == {"main-copy": 18080}
     made = spec(driver_gpu_count=2, rollout_strategy="swap")
     assert added(made, serving(made)) == {}
 
@@ -216,8 +228,10 @@ def test_a_name_that_is_taken_or_long_gives_another() -> None:
 
 
 def test_ports_of_others_are_left_alone() -> None:
-    made = spec(driver_gpu_count=2, agent_port=8081, agent_check_port=8082)
-    assert added(made, serving(made)) == {"main-copy": 8083}
+    made = spec(driver_gpu_count=2, agent_port=18080, agent_check_port=18081)
+    assert added(made, serving(made)) == {"main-copy": 18082}
+    made = spec(driver_gpu_count=2, engine_port=65535)
+    assert added(made, serving(made)) == {"main-copy": 1024}
 
 
 def test_who_wants_it_where_it_can_never_be_is_told() -> None:
