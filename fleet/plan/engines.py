@@ -86,7 +86,8 @@ def _strategy(spec: HostSpec, name: str, seen: Seen, given: Given) -> Strategy:
     nobody = "somebody else is at an engine of this host"
     obstacle = copies.obstacles(spec, names, seen.status).get(name, nobody)
     others = set(given.serves.get(spec.engines[name].model, ())) - {spec.name}
-    return strategy.choose(spec.rollout, len(others), obstacle)
+    beside = copies.wanted(spec, name, elsewhere)
+    return strategy.choose(spec.rollout, len(others), obstacle, beside=beside)
 
 
 def _reloads(seen: Seen) -> bool:

@@ -14,13 +14,13 @@ RELOAD = Strategy(
 )
 
 
-def choose(wish: RolloutSpec, others: int, obstacle: str | None) -> Strategy:
+def choose(wish: RolloutSpec, others: int, obstacle: str | None, *, beside: bool) -> Strategy:
     """Choose by facts: `others` = how many more hosts serve the same model.
 
-    `obstacle` = why no copy of the engine can serve beside it; None = one can.
+    `beside`: a copy of the engine is to serve beside it (`copies.wanted`); `obstacle` = why none
+    can, None = one can.
     """
     at_once = rollout.at_once(wish, others + 1)
-    beside = wish.strategy == "blue/green" or (wish.strategy is None and not others)
     if beside and obstacle is None:
         return Strategy(
             kind="blue/green",

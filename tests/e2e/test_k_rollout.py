@@ -5,16 +5,15 @@ Each test counts at the clients and at the engines. They build on each other, in
 
 import json
 import os
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
 
 import pytest
 
 from tests.e2e.braked import brake
+from tests.e2e.phases import Phases
 from tests.e2e.rolling import CLIENTS, NEXT_MODEL, RollWorld, books, load, roll_world
 from tests.e2e.talk import Talk
 from tests.e2e.world import INVENTORY, Run, wait_for
@@ -128,14 +127,14 @@ def test_a_copy_serves_while_an_engine_changes(world: RollWorld) -> None:
     """Clients know one host alone, and not one of their requests is turned away."""
     host, others = world.hosts[0], world.hosts[1:]
     before, prints = starts(world), [world.fingerprint(host) for host in others]
-    seen = _looks(world, host)
+    phases = Phases(world, host)
     with nothing_lost(world, host) as tally:
         world.wish(
             rollout_strategy="blue/green", engine_environment=world.engine_environment(LABEL="bg")
         )
         code, said = world.cli("plan", INVENTORY, "--limit", host)
         assert (code, "blue/green: a copy on free GPUs" in said) == (2, True), said
-        with seen:
+        with phases:
             code, said = world.cli("deploy", INVENTORY, "--limit", host, "--yes", "--no-plan")
         assert code == 0, said
     assert f"{host}: main: SERVING" in said, said
@@ -143,10 +142,10 @@ def test_a_copy_serves_while_an_engine_changes(world: RollWorld) -> None:
     assert tally.elsewhere == {}
     assert starts(world)[host] != before[host]
     # The copy served before the engine was drained, and as long as that did not serve.
-    phases = [(main, copy) for main, copy in seen.phases if copy]
-    assert ("SERVING", "STARTING") in phases
-    assert ("SERVING", "SERVING") in phases
-    assert {copy for main, copy in phases if main != "SERVING"} == {"SERVING"}
+    seen = [(main, copy) for main, copy in phases.seen if copy]
+    assert ("SERVING", "STARTING") in seen
+    assert ("SERVING", "SERVING") in seen
+    assert {copy for main, copy in seen if main != "SERVING"} == {"SERVING"}
     wait_for("the copy is gone", lambda: _containers(world, host) == ["stoker-main"], 60)
     assert list(world.status(host)["engines"]) == ["main"]
     assert world.deploy("--limit", host).changed == []
@@ -300,37 +299,6 @@ def test_the_fleet_brake(world: RollWorld, tmp_path: Path) -> None:
         assert lock.holders(GROUP) == []
     world.wish(agent_fleetlock_url=None, engine_environment=None, rollout_slot_wait=None)
     deployed(world)
-
-
-class Looks:
-    """Asks the node again and again, while the block lasts, for the phases of engine and copy."""
-
-    def __init__(self, look: Callable[[], dict[str, str]]) -> None:
-        self.phases: list[tuple[str, str]] = []
-        self._look, self._end = look, threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def _run(self) -> None:
-        while not self._end.wait(0.3):
-            found = self._look()
-            self.phases.append((found.get("main", ""), found.get("main-copy", "")))
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._end.set()
-        self._thread.join(60)
-
-
-def _looks(world: RollWorld, host: str) -> Looks:
-    def look() -> dict[str, str]:
-        said = world.shell(host, "stokerctl status --json", check=False)
-        engines = json.loads(said)["engines"] if said.startswith("{") else {}
-        return {name: str(one["state"]["phase"]) for name, one in engines.items()}
-
-    return Looks(look)
 
 
 def _containers(world: RollWorld, host: str) -> list[str]:

@@ -9,29 +9,30 @@ FULL = "0 GPU(s) are free, 1 are needed"
 
 
 @pytest.mark.parametrize(
-    ("wish", "others", "obstacle", "kind", "reason"),
+    ("wish", "others", "obstacle", "beside", "kind", "reason"),
     [
-        (None, 1, FULL, "rolling", "OtherHostsServe"),
-        (None, 1, None, "rolling", "OtherHostsServe"),
-        (None, 0, None, "blue/green", "CopyFits"),
-        (None, 0, FULL, "swap", "NoCopy"),
-        ("blue/green", 1, None, "blue/green", "CopyFits"),
-        ("blue/green", 1, "its port changes", "rolling", "OtherHostsServe"),
-        ("blue/green", 0, "its port changes", "swap", "NoCopy"),
-        ("swap", 0, None, "swap", "Asked"),
-        ("swap", 2, None, "swap", "AllAtOnce"),
-        ("rolling", 1, None, "rolling", "OtherHostsServe"),
+        (None, 1, FULL, False, "rolling", "OtherHostsServe"),
+        (None, 1, None, False, "rolling", "OtherHostsServe"),
+        (None, 0, None, True, "blue/green", "CopyFits"),
+        (None, 0, FULL, True, "swap", "NoCopy"),
+        ("blue/green", 1, None, True, "blue/green", "CopyFits"),
+        ("blue/green", 1, "its port changes", True, "rolling", "OtherHostsServe"),
+        ("blue/green", 0, "its port changes", True, "swap", "NoCopy"),
+        ("swap", 0, None, False, "swap", "Asked"),
+        ("swap", 2, None, False, "swap", "AllAtOnce"),
+        ("rolling", 1, None, False, "rolling", "OtherHostsServe"),
     ],
 )
 def test_the_choice(
-    wish: str | None, others: int, obstacle: str | None, kind: str, reason: str
+    wish: str | None, others: int, obstacle: str | None, beside: bool, kind: str, reason: str
 ) -> None:
-    chosen = choose(RolloutSpec(strategy=wish), others, obstacle)  # type: ignore[arg-type]
+    wished = RolloutSpec(strategy=wish)  # type: ignore[arg-type]
+    chosen = choose(wished, others, obstacle, beside=beside)
     assert (chosen.kind, chosen.reason) == (kind, reason)
 
 
 def test_it_says_why_there_is_no_copy() -> None:
-    assert choose(RolloutSpec(), 0, FULL).message == (
+    assert choose(RolloutSpec(), 0, FULL, beside=True).message == (
         "no other host serves this model, and no copy can serve beside it: 0 GPU(s) are free, "
         "1 are needed"
     )
@@ -46,6 +47,6 @@ def test_it_says_why_there_is_no_copy() -> None:
     ],
 )
 def test_how_many_at_once_is_the_operators_to_say(batch: int, kind: str, said: str) -> None:
-    chosen = choose(RolloutSpec(batch=batch), 2, FULL)
+    chosen = choose(RolloutSpec(batch=batch), 2, FULL, beside=False)
     assert chosen.kind == kind
     assert chosen.message.startswith(said)
