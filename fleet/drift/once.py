@@ -28,6 +28,7 @@ def checked(
         maintenance=kept.sentence() if kept else None,
         corrected=before.corrected,
         fighter=_fighter(before.corrected, settings, report.at),
+        copy=_copy(engines),
     )
     if not report_only and kept is None:
         with contextlib.suppress(StokerError):  # no agent, so nothing that was left drained
@@ -48,6 +49,13 @@ def write(paths: Paths, name: str, content: bytes) -> None:
     new = path.with_name(f".{name}.new")
     new.write_bytes(content + b"\n")
     new.replace(path)
+
+
+def _copy(engines: Standstill) -> str:
+    try:
+        return engines.copy()
+    except StokerError:  # no agent: nothing is known to serve
+        return ""
 
 
 def _fighter(corrected: history.Corrected, settings: spec.DriftSpec, now: float) -> str:

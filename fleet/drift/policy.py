@@ -15,20 +15,20 @@ DAY = 86400.0
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """What a check has to respect. `corrected` maps each operation to when it was corrected.
 
-    `maintenance` = a person's words, who keeps this node as it is; `fighter` = who else may write.
+    `maintenance` = a person's words, who keeps this node as it is; `fighter` = who else may write;
+    `copy` = which engine of an interrupted deploy is all that serves.
     """
 
     maintenance: str | None = None
     corrected: dict[str, tuple[float, ...]] = {}
     fighter: str = ""
+    copy: str = ""
 
 
 def left(kind: Kind, operation: str, spec: DriftSpec, standing: Standing, now: float) -> str:
     """Return why this drift is left alone, as a sentence; empty when it is to be put right."""
-    if standing.maintenance is not None:
-        return f"a person keeps this node as it is: {standing.maintenance}"
-    if spec.mode == "report":
-        return "drift_mode is report: nothing is put right"
+    if stopped := _stopped(spec, standing):
+        return stopped
     if kind is Kind.NEVER:
         return "a person puts this right: deploy, or see what changed it"
     if again := fights(standing.corrected, operation, spec, now):
@@ -36,6 +36,16 @@ def left(kind: Kind, operation: str, spec: DriftSpec, standing: Standing, now: f
         return f"was put right {again} times within a day, and comes back{other}"
     if kind is Kind.DISRUPTIVE and not in_window(spec.window, now):
         return f"engines would restart, and now is outside drift_window ({spec.window or 'none'})"
+    return ""
+
+
+def _stopped(spec: DriftSpec, standing: Standing) -> str:
+    if standing.maintenance is not None:
+        return f"a person keeps this node as it is: {standing.maintenance}"
+    if spec.mode == "report":
+        return "drift_mode is report: nothing is put right"
+    if standing.copy:
+        return f"a deploy was interrupted, and {standing.copy}: deploy again"
     return ""
 
 

@@ -24,6 +24,7 @@ ANSWER = 10.0  # seconds
 
 class _Engine(msgspec.Struct, frozen=True):
     state: EngineState
+    served_name: str = ""
 
 
 class _Status(msgspec.Struct, frozen=True):
@@ -42,6 +43,12 @@ class Standstill(Protocol):
         """Let those serve again that `begin` has drained, or one of a check that was killed.
 
         Raises `StokerError` when one of them, or the agent, does not do as it is asked.
+        """
+
+    def copy(self) -> str:
+        """Tell of a copy that a deploy has left, and that is all that serves; "" = there is none.
+
+        Raises `StokerError` when nobody can be asked.
         """
 
 
@@ -70,6 +77,16 @@ class Engines:
         if problems := self._undrained():
             raise ActionError("; ".join(problems))
 
+    def copy(self) -> str:
+        """See `Standstill`."""
+        found, wanted = self._engines(), self._spec.engines
+        serving = {name: e for name, e in found.items() if e.state.phase is Phase.SERVING}
+        for name, engine in wanted.items():
+            same = [n for n, e in serving.items() if e.served_name == engine.name_served]
+            if same and not wanted.keys() & same:
+                return f"{same[0]} serves for {name}"
+        return ""
+
     def _undrained(self) -> list[str]:
         """Let serve again what we have drained, all that can; return what stood in the way."""
         try:
@@ -85,8 +102,10 @@ class Engines:
         return [f"engine {name} stays drained: {words}" for name, words in asked if words]
 
     def _states(self) -> list[tuple[str, EngineState]]:
-        found = decode(call(self._socket, ANSWER, "GET", "/v1/status"), _Status).engines
-        return [(name, engine.state) for name, engine in found.items()]
+        return [(name, engine.state) for name, engine in self._engines().items()]
+
+    def _engines(self) -> dict[str, _Engine]:
+        return decode(call(self._socket, ANSWER, "GET", "/v1/status"), _Status).engines
 
     def _drain(self, name: str) -> str:
         slot = ["--slot", f"{seconds:.0f}"] if (seconds := braking.slot_wait(self._spec)) else []

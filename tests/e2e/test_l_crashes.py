@@ -3,6 +3,7 @@
 A gateway is asked all the while: each answer is whole, or an honest refusal.
 """
 
+import json
 import os
 import time
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 
 from tests.e2e.crashing import Begun, Probe, Strikes, converged
 from tests.e2e.rolling import RollWorld, roll_world
+from tests.e2e.world import INVENTORY, wait_for
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -92,6 +94,31 @@ def test_the_next_run_converges(world: RollWorld, number: int, point: Point) -> 
     assert world.engine(host)["digest"] == world.engine(host)["running_digest"]
     assert list(world.status(host)["engines"]) == ["main"]
     assert str(3 + number) in world.shell(host, "grep 'set $stoker_back' /etc/stoker/nginx.conf")
+
+
+def test_a_check_for_drift_leaves_what_alone_serves_after_an_interrupted_deploy(
+    world: RollWorld,
+) -> None:
+    host = world.hosts[0]
+    change = world.engine_environment(CHANGE="half done")
+    world.wish(rollout_strategy="blue/green", engine_environment=change)
+    with Begun(world, host) as run:
+        run.reaches("engine | let main-copy serve")
+        wait_for("the copy serves", lambda: world.phase(host, "main-copy") == "SERVING", 60)
+        run.process.kill()
+        run.ends()
+    world.shell(host, "stokerctl drain main --by tester --reason 'it has died'")
+    assert world.cli("lock", "steal", INVENTORY, "--reason", "the run was killed")[0] == 0
+    for _ in range(2):
+        report = json.loads(world.shell(host, "stoker-release drift --json; true"))
+        assert report["findings"]
+        assert {one["left"] for one in report["findings"]} == {
+            "a deploy was interrupted, and main-copy serves for main: deploy again"
+        }
+        assert world.gateway(host).chat().status == 200
+    world.shell(host, "stokerctl undrain main --by tester --reason 'it is well'")
+    converged(world, host)
+    assert list(world.status(host)["engines"]) == ["main"]
 
 
 def test_nothing_is_left_to_do(world: RollWorld) -> None:

@@ -73,6 +73,9 @@ class FakeEngines:
         if self.stuck:
             raise ActionError(self.stuck)
 
+    def copy(self) -> str:
+        return ""
+
 
 def run(fake: FakeDeploy, spec: DriftSpec, engines: FakeEngines | None = None) -> list[Finding]:
     return list(check(fake, spec, Standing(), NOW, engines or FakeEngines()))

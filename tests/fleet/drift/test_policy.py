@@ -38,6 +38,12 @@ def test_report_only_and_a_persons_maintenance_stop_everything() -> None:
     assert "new fans" in left(Kind.SAFE, Standing(maintenance="new fans"))
 
 
+def test_a_copy_that_is_all_that_serves_is_not_taken_away() -> None:
+    assert left(Kind.SAFE, Standing(copy="main-copy serves for main")) == (
+        "a deploy was interrupted, and main-copy serves for main: deploy again"
+    )
+
+
 def test_what_comes_back_again_and_again_is_a_fight_and_is_left() -> None:
     name, fresh, old = "gateway | place x", NOW - 60, NOW - DAY - 1
     standing = Standing(corrected={name: (old, fresh, fresh, fresh)}, fighter="puppet runs here")

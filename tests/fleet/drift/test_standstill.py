@@ -37,7 +37,9 @@ class Agent(socketserver.ThreadingUnixStreamServer):
         shown = snapshot(phase)
         engine = shown.engines["main"]
         state = msgspec.structs.replace(engine.state, by=by)
-        known = dict.fromkeys(names or ["main"], msgspec.structs.replace(engine, state=state))
+        known = dict.fromkeys(
+            names or ["main"], msgspec.structs.replace(engine, state=state, served_name="org/model")
+        )
         before = self.shown.engines if names else {}
         self.shown = msgspec.structs.replace(shown, engines={**before, **known})
         return self.shown
@@ -138,3 +140,30 @@ def test_what_was_drained_serves_again_when_another_cannot_be(agent: Agent, tmp_
     said = Engines(BRAKED, Paths(run=tmp_path)).begin()
     assert said.count("cannot be saved") == 1
     assert agent.shown.engines["main"].state.phase is Phase.STARTING
+
+
+@pytest.mark.parametrize(
+    ("phase", "said"),
+    [
+        (Phase.SERVING, ""),
+        (Phase.STARTING, "main-copy serves for main"),
+        (Phase.DRAINED, "main-copy serves for main"),
+    ],
+)
+def test_a_copy_that_is_all_that_serves_is_told(
+    agent: Agent, tmp_path: Path, phase: Phase, said: str
+) -> None:
+    engines = Engines(BRAKED, Paths(run=tmp_path))
+    agent.put(phase, "agent", "main")
+    assert engines.copy() == ""
+    agent.put(Phase.SERVING, "agent", "main-copy")
+    assert engines.copy() == said
+    agent.put(Phase.STARTING, "agent", "main-copy")
+    assert engines.copy() == ""
+
+
+def test_an_engine_of_another_model_is_no_copy(agent: Agent, tmp_path: Path) -> None:
+    engines = Engines(spec(engine_served_name="other"), Paths(run=tmp_path))
+    agent.put(Phase.STARTING, "agent", "main")
+    agent.put(Phase.SERVING, "agent", "old")
+    assert engines.copy() == ""
