@@ -13,7 +13,7 @@ from agent.doctor.seen import Seen
 from agent.errors import StokerError
 from agent.spec import HostSpec
 
-DEADLINE = 10.0  # seconds
+DEADLINE = 20.0  # seconds
 _ORDER = list(Severity)
 
 

@@ -29,10 +29,15 @@ WATCH_ARGV = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark all tests here; their files run in the order of their numbers."""
+    """Mark all tests here; their files run in the order of their numbers.
+
+    The time of a test is its fixtures' too, and images are built where there are none.
+    """
     for item in items:
         if "/e2e/" in str(item.path):
             item.add_marker(pytest.mark.e2e)
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(1500))
 
 
 @pytest.fixture(scope="session")

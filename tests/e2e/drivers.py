@@ -25,7 +25,7 @@ from tests.sandbox.nvml import build as nvml
 from tests.sandbox.packages import build, nvidia
 
 FLEET = "driver"
-CHAT, PATIENCE = "/v1/chat/completions", 5.0  # seconds
+CHAT, PATIENCE = "/v1/chat/completions", 20.0  # seconds
 STATE = "dpkg-query -W -f '${Package} ${db:Status-Abbrev} ${Version}\\n' '*nvidia*' libcuda1"
 
 

@@ -2,7 +2,7 @@
 
 import json
 
-from tests.e2e.world import Run, World
+from tests.e2e.world import Run, World, wait_for
 
 
 def test_from_bare_to_serving(first: tuple[World, Run]) -> None:
@@ -67,6 +67,21 @@ def test_drift_check_finds_the_host_converged(world: World) -> None:
         report = json.loads(world.shell(host, "stoker-release drift --json"))
         assert "findings" not in report
         assert "problem" not in report
+
+
+def test_cron_carries_out_its_line(world: World) -> None:
+    """Every minute and at once, for this test."""
+    host, often = world.hosts[-1], "/etc/cron.d/often"
+    world.shell(host, "rm -f /var/lib/stoker/drift.json; systemctl stop sandbox-no-drift")
+    hurry = f"sed 's|^[*]/[0-9]*|*|; s|--splay [0-9]*|--splay 0|' /etc/cron.d/stoker >{often}"
+    world.shell(host, hurry)
+    try:
+        look = "cat /var/lib/stoker/drift.json 2>/dev/null || true"
+        report = json.loads(wait_for("cron's report", lambda: world.shell(host, look), 150, 2))
+    finally:
+        world.shell(host, f"rm {often}; systemctl start sandbox-no-drift")
+    assert "findings" not in report
+    assert "problem" not in report
 
 
 def test_drift_check_finds_a_changed_file(world: World) -> None:

@@ -74,6 +74,7 @@ def test_unattended_upgrades_move_nothing_even_without_the_holds(
     assert new.packages() == free
     assert "nvidia-driver-cuda" in said  # it was considered, and is on the list of those to be left
     assert new.smi("driver_version") == FIRST
+    new.shell("rm /etc/apt/apt.conf.d/99all; apt-get purge -qy unattended-upgrades")
 
 
 def test_a_wrong_pin_a_lost_hold_and_another_fabric_manager_are_put_right_in_service(

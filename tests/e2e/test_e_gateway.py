@@ -60,16 +60,18 @@ def wires(first: tuple[World, object]) -> Iterator[dict[str, Wire]]:
     run_on = [part for host in hosts for part in ("--limit", host)]
     # As the tests of faults have left these hosts.
     run_on += [part for k, v in tuned.IMPATIENT.items() for part in ("--data", f"{k}={v}")]
-    if not (KEEP and extra.exists()):
-        extra.write_text(json.dumps(wanted))
-        run = world.deploy(*run_on)
-        assert run.code == 0, run.output
-    yield {host: Wire(world, host) for host in hosts}
-    if not KEEP:
-        extra.unlink()
-        for host in hosts:  # a deploy leaves alone what it does not know any more
-            world.shell(host, GONE, check=False)
-        assert world.deploy(*run_on).code == 0
+    try:
+        if not (KEEP and extra.exists()):
+            extra.write_text(json.dumps(wanted))
+            run = world.deploy(*run_on)
+            assert run.code == 0, run.output
+        yield {host: Wire(world, host) for host in hosts}
+    finally:
+        if not KEEP:
+            extra.unlink()
+            for host in hosts:  # a deploy leaves alone what it does not know any more
+                world.shell(host, GONE, check=False)
+            assert world.deploy(*run_on).code == 0
 
 
 @pytest.fixture(params=[0, 1], ids=["new", "old"])
@@ -418,7 +420,7 @@ def test_a_stream_is_told_by_how_it_ended(wire: Wire) -> None:
     assert wire.logged(failed.id)["stream_error"] == "yes"
 
     with wire.connect() as left:
-        left.sendall(wire.post(_ask(CODE, tokens=400, stream=True)))
+        left.sendall(wire.post(_ask(CODE, tokens=4000, stream=True)))
         head = b""
         while b"data:" not in head:
             head += left.recv(65536)
@@ -428,7 +430,7 @@ def test_a_stream_is_told_by_how_it_ended(wire: Wire) -> None:
 
 def test_a_stream_that_its_engine_breaks_off_has_no_end(wire: Wire) -> None:
     with wire.connect() as broken:
-        broken.sendall(wire.post(_ask(CODE, tokens=400, stream=True)))
+        broken.sendall(wire.post(_ask(CODE, tokens=4000, stream=True)))
         data = b""
         while b"data:" not in data:
             data += broken.recv(65536)
@@ -613,7 +615,7 @@ def test_work_goes_where_less_is_under_way(wire: Wire) -> None:
     shared = [wire.connect() for _ in range(20)]
     seen = Counter[str]()
     for one in shared:
-        one.sendall(wire.post(_ask(tokens=150, stream=True)))
+        one.sendall(wire.post(_ask(tokens=1000, stream=True)))
         head = one.recv(65536)
         seen[_id(head)] = 0
     for one in shared:
@@ -676,14 +678,14 @@ def test_a_thousand_streams_and_a_reload_lose_none(wire: Wire) -> None:
 
 async def _crowd(wire: Wire) -> Crowd:
     crowd, all_there = Crowd(wire), asyncio.Event()
-    bodies = [_ask((MODEL, CODE)[n % 3 == 0], tokens=16, stream=True) for n in range(STREAMS)]
+    bodies = [_ask((MODEL, CODE)[n % 3 == 0], tokens=32, stream=True) for n in range(STREAMS)]
 
     async def reload() -> None:
         with suppress(TimeoutError):
-            await asyncio.wait_for(all_there.wait(), 40)
+            await asyncio.wait_for(all_there.wait(), 70)
         await asyncio.to_thread(wire.world.shell, wire.host, "systemctl reload nginx")
         assert crowd.under_way == STREAMS, crowd.problems  # it fell in the middle
-        await asyncio.to_thread(_pace, wire, 10)
+        await asyncio.to_thread(_pace, wire, 50)
 
     await asyncio.gather(crowd.run(bodies, all_there), reload())
     return crowd

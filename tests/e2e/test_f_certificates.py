@@ -215,8 +215,9 @@ def test_streams_that_an_engine_breaks_off_are_counted(certified: Certified) -> 
     next(iter(left))
     left._pieces.close()  # type: ignore[attr-defined]
     wait_for("it left", lambda: certified.value(ends.format("left")) == before["left"] + 1, 10)
-    streams = [certified.client(None).stream("On", max_tokens=300) for _ in range(4)]
-    node.shell(f"kill -9 {node.pid()}")
+    pid = node.pid()
+    streams = [certified.client(None).stream("On", max_tokens=3000) for _ in range(4)]
+    node.shell(f"kill -9 {pid}")
     for stream in streams:
         with contextlib.suppress(OSError, http.client.HTTPException):
             list(stream)

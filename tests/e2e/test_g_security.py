@@ -44,12 +44,13 @@ def scan(world: World, host: str, address: str, *ports: str, source: str = "-") 
 
 
 @contextmanager
-def unit(world: World, host: str, name: str, *command: str) -> Iterator[None]:
-    """Run a program on a host for as long as it is looked at."""
+def unit(world: World, host: str, name: str, port: int, *command: str) -> Iterator[None]:
+    """Run a program that listens, on a host, for as long as it is looked at."""
     quoted = " ".join(f'"{part}"' for part in command)
     world.shell(host, f"systemd-run -q --collect --unit={name} {quoted}")
     try:
-        time.sleep(1)
+        listens = f"ss -ltnH 'sport = :{port}'"
+        wait_for(f"{name} listens", lambda: world.shell(host, listens), 20)
         yield
     finally:
         world.shell(host, f"systemctl stop {name}")
@@ -107,7 +108,7 @@ def test_a_new_service_is_shut_also_over_ipv6(world: World) -> None:
         "dualstack_ipv6=True); time.sleep(600)"
     )
     try:
-        with unit(world, target, "exporter", "python3", "-c", program):
+        with unit(world, target, "exporter", 9100, "python3", "-c", program):
             time.sleep(2)  # duplicate address detection
             for where in (address, world.address(target)):
                 assert scan(world, asker, where, "22", "8080", "9100", *map(str, READ)) == (
@@ -155,8 +156,10 @@ def foreign(world: World, host: str) -> Iterator[str]:
         f'--entrypoint python3 {image} -c "{program}"',
     )
     try:
-        time.sleep(1)
-        yield container_address(world, host, "foreign")
+        address = container_address(world, host, "foreign")
+        asked = f"curl -sf --max-time 5 http://{address}:{FOREIGN}/ || true"
+        wait_for("it listens", lambda: world.shell(host, asked), 20)
+        yield address
     finally:
         world.shell(host, "docker rm -f foreign")
 
@@ -169,8 +172,7 @@ def of_firewall(run: Run) -> list[str]:
 def test_loading_the_rules_ends_no_stream(world: World) -> None:
     host = world.hosts[0]
     with running_stream(world, host) as running:
-        for _ in range(10):
-            world.shell(host, f"nft -f {firewall.PATH}")
+        world.shell(host, f"for n in $(seq 10); do nft -f {firewall.PATH}; done")
         assert running.pieces < LONG, "it was too short to tell"
 
 

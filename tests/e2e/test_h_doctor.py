@@ -98,12 +98,19 @@ CERTIFICATE = (
 )
 
 
+@pytest.fixture(scope="module", autouse=True)
+def looked_at(first: tuple[World, object]) -> None:
+    """Cron does not check these hosts; what an earlier check has found may be well by now."""
+    for host in first[0].hosts:
+        first[0].shell(host, DRIFT, check=False)
+
+
 @pytest.fixture
 def sick(world: World) -> Iterator[Node]:
     """The first host, found well after it was healed."""
     node = Node(world, world.hosts[0])
     yield node
-    wait_for("the doctor finds nothing", lambda: grave(node) == [], 20)
+    wait_for("the doctor finds nothing", lambda: grave(node) == [], 90)
 
 
 def examined(node: Node) -> list[dict[str, str]]:
@@ -112,6 +119,16 @@ def examined(node: Node) -> list[dict[str, str]]:
 
 def grave(node: Node) -> list[dict[str, str]]:
     return [one for one in examined(node) if one["severity"] != Severity.NOTE]
+
+
+def answered(node: Node) -> list[dict[str, str]]:
+    """Return what is grave, once nothing is unknown: on a busy machine an answer may be late."""
+
+    def all_known() -> tuple[list[dict[str, str]]] | None:
+        found = grave(node)
+        return None if any(one["severity"] == Severity.UNKNOWN for one in found) else (found,)
+
+    return wait_for("all examinations answer", all_known, 90)[0]
 
 
 def holds(findings: list[dict[str, str]], *plants: Plant) -> None:
@@ -159,7 +176,7 @@ def test_what_a_shell_can_break_is_found_and_is_gone_when_healed(sick: Node) -> 
         for plant in SHELL:
             stack.enter_context(planted(sick, plant.ill, plant.well))
         sick.shell(f"{DRIFT} || true")
-        holds(grave(sick), *SHELL, Plant("drift", "whether the host drifted", "stoker-release"))
+        holds(answered(sick), *SHELL, Plant("drift", "whether the host drifted", "stoker-release"))
         text = sick.shell("stokerctl doctor", check=False)
         assert all(len(line) <= 100 for line in text.splitlines())
         assert "hf_planted" not in text
@@ -174,7 +191,7 @@ def test_what_gpus_show_is_found(sick: Node) -> None:
             sick.nvml.set(1, "ecc.pending", 0)
             sick.nvml.set(1, "pcie.width", 8)
             sick.pull(1)
-            holds(grave(sick), *GPUS)
+            holds(answered(sick), *GPUS)
     finally:
         sick.nvml.clear()
         sick.pull()
@@ -195,7 +212,7 @@ def test_what_the_tutorial_leaves_is_found(sick: Node) -> None:
         planted(sick, ill, f"{back}; {reload}; systemctl restart docker"),
         planted(sick, run, "docker rm -f planted"),
     ):
-        found = grave(sick)
+        found = answered(sick)
         holds(found, *CONTAINERS)
         assert "hf_planted" not in json.dumps(found)
         assert "MAX_TOTAL_TOKENS" not in json.dumps(found)
@@ -207,7 +224,7 @@ def test_a_certificate_that_ends_soon_is_found(sick: Node) -> None:
     )
     sick.shell(f"cp -p {path} /root/kept.crt")
     with planted(sick, f"cat >{path} <<'END'\n{_ending()}END", f"cp -p /root/kept.crt {path}"):
-        holds(grave(sick), *CERTIFICATE)
+        holds(answered(sick), *CERTIFICATE)
 
 
 def test_a_driver_that_hangs_is_found_and_holds_nothing_up(sick: Node) -> None:
@@ -241,7 +258,7 @@ def test_engines_and_the_agent_are_asked(sick: Node) -> None:
         assert "by tester: planted" in found["message"]
         assert "stokerctl undrain main" in found["fix"]
     with planted(sick, "systemctl stop stoker-agent", "systemctl start stoker-agent"):
-        holds(grave(sick), Plant("units", "stoker-agent.service is inactive", "journalctl -u"))
+        holds(answered(sick), Plant("units", "stoker-agent.service is inactive", "journalctl -u"))
     sick.serves(60)
 
 

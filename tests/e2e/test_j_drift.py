@@ -55,17 +55,15 @@ class Node:
 
 @pytest.fixture(scope="module")
 def node(first: tuple[World, object]) -> Iterator[Node]:
-    """The host with a window that is always open; cron's own checks wait meanwhile."""
+    """The host with a window that is always open."""
     world = first[0]
-    keep = "systemd-run -q --unit=no-drift flock /run/stoker-drift.lock sleep infinity"
-    world.shell(HOST, "systemctl stop no-drift 2>/dev/null; " + keep, check=False)
     world.shell(HOST, "cp -a /var/lib/dpkg/status /root/dpkg-status")
     run = world.deploy("--limit", HOST, *WHOLE_DAY)
     assert run.code == 0, run.output
     one = Node(world)
     one.settled()
     yield one
-    world.shell(HOST, "systemctl stop no-drift; rm -f /etc/stoker/maintenance", check=False)
+    world.shell(HOST, "rm -f /etc/stoker/maintenance", check=False)
     assert world.deploy("--limit", HOST).code == 0
 
 

@@ -115,7 +115,7 @@ def test_a_check_for_drift_leaves_what_alone_serves_after_an_interrupted_deploy(
         assert {one["left"] for one in report["findings"]} == {
             "a deploy was interrupted, and main-copy serves for main: deploy again"
         }
-        assert world.gateway(host).chat().status == 200
+        assert world.gateway(host).chat("Are you there?").status == 200
     world.shell(host, "stokerctl undrain main --by tester --reason 'it is well'")
     converged(world, host)
     assert list(world.status(host)["engines"]) == ["main"]

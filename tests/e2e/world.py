@@ -96,7 +96,7 @@ class World:
             report = {}
         return Run(done.returncode, done.stdout + done.stderr, report)
 
-    def shell(self, host: str, command: str, *, check: bool = True, deadline: float = 60) -> str:
+    def shell(self, host: str, command: str, *, check: bool = True, deadline: float = 180) -> str:
         """Run a shell command on a host as root and return what it printed."""
         quoted = "'" + command.replace("'", "'\\''") + "'"
         done = self.fleet.ssh(host, f"sudo sh -c {quoted}", deadline=deadline, check=check)

@@ -50,6 +50,8 @@ def simulate_hardware(layout: FleetLayout, host: HostLayout) -> None:
     simulated = layout.simulated(host.name)
     write_pci(simulated / "pci", host.gpus, switches=host.switches)
     kmsg.make(simulated / "kmsg")
+    if layout.for_tests:
+        (simulated / "no-drift").touch()
     if host.gpus:
         version = nvidia.VERSIONS[0].partition("-")[0]
         write_state(simulated / "nvml.state", host.gpus, host.name, driver_version=version)

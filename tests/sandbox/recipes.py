@@ -10,7 +10,10 @@ REPOSITORY = "stoker-sandbox"
 
 INCLUDE = "systemd,systemd-sysv,dbus,openssh-server,python3,sudo,iproute2,ca-certificates,cron,curl"
 # What a deploy installs; strace is for a fault that only the kernel can make.
-SEED = "docker.io iptables nginx chrony gnupg polkitd python3-venv unattended-upgrades jq strace"
+SEED = (
+    "docker.io iptables nginx chrony gnupg polkitd python3-venv unattended-upgrades jq certbot"
+    " strace"
+)
 SEED_BY_RELEASE = {"bookworm": SEED, "trixie": f"{SEED} docker-cli"}
 
 

@@ -3,7 +3,8 @@
 set -eu
 export DEBIAN_FRONTEND=noninteractive
 apt-get update
-apt-get install -y --no-install-recommends docker-registry nginx-light python3-aiohttp
+apt-get install -y --no-install-recommends docker-registry nginx-light python3-aiohttp \
+    pebble
 rm -f /etc/nginx/sites-enabled/default
 systemctl mask ssh.service
 mkdir -p /etc/systemd/system/multi-user.target.wants

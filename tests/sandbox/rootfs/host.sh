@@ -19,6 +19,21 @@ PermitRootLogin no
 UseDNS no
 END
 
+# A test is to meet no check for drift but its own: cron's, which comes at a time of its own, puts right
+# what was planted, and holds the host's lock meanwhile.
+cat > /etc/systemd/system/sandbox-no-drift.service <<'END'
+[Unit]
+Description=Holds the lock of cron's check for drift
+ConditionPathExists=/sim/no-drift
+
+[Service]
+ExecStart=/usr/bin/flock /run/stoker-drift.lock sleep infinity
+
+[Install]
+WantedBy=multi-user.target
+END
+systemctl enable sandbox-no-drift.service
+
 # A stand-in for the kernel's log, which all hosts here would share: a FIFO that the tests write to,
 # mounted over /dev/kmsg for those of our services that read or write it.
 cat > /etc/systemd/system/sandbox-kmsg.service <<'END'
