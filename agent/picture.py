@@ -9,6 +9,7 @@ import msgspec
 
 from agent import checks, clearing, conditions, shrink
 from agent.casebook import Casebook
+from agent.checks import gpu_count
 from agent.errors import ActionError, SpecError
 from agent.facts import Facts, branch
 from agent.memory import Memory
@@ -58,6 +59,7 @@ class Picture:
         """Look at everything once, judge it, and judge the faults that have waited long enough."""
         await self.sources.refresh()
         self._learn()
+        self.sources.missed = gpu_count.missed(self._memory.state.engines)
         self.results = await checks.run(self.sources, self._spec)
         agent, now = self._spec.agent, self._clock()
         self._streaks = conditions.update(

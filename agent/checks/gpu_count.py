@@ -5,26 +5,43 @@ operator rented tells (aws/eks-node-monitoring-agent#121). One that goes without
 under its name by the engine that was started on it (NVIDIA/NVSentinel#684).
 """
 
+from collections.abc import Mapping
+
 from agent.checks.base import fail, ok, unknown
-from agent.model import CheckResult, Remedy, Value
+from agent.model import AGENT, CheckResult, EngineState, Goal, Phase, Remedy, Value
 from agent.sources import Sources
 from agent.spec import HostSpec
 
+VANISHED = "GpuVanished"
 VERDICTS = frozenset({15, 16})  # NVML: GPU_IS_LOST, RESET_REQUIRED
 
 
 class Counts(Value, frozen=True, kw_only=True):
     """GPUs on the bus and in the driver's list (None = not seen), and the names in that list.
 
-    `held`: UUIDs of the GPUs that running engines were started with. `unclear`: a GPU does not
-    tell its name, and NVML does not say that it is lost.
+    `held`: UUIDs of the GPUs that engines were started with, and whether one was missed before.
+    `unclear`: a GPU does not tell its name, and NVML does not say that it is lost.
     """
 
     on_bus: int | None = None
     listed: int | None = None
     named: frozenset[str] = frozenset()
-    held: frozenset[str] = frozenset()
+    held: Mapping[str, bool] = {}
     unclear: bool = False
+
+
+def missed(engines: Mapping[str, EngineState]) -> dict[str, bool]:
+    """Return the GPUs that memory knows engines to hold, and whether they were missed before.
+
+    An engine that is out because its GPU vanished was stopped for it: that cures nothing. One that
+    starts may get others.
+    """
+    found: dict[str, bool] = {}
+    for state in engines.values():
+        out = (state.phase, state.goal, state.by) == (Phase.DRAINED, Goal.FAULT, AGENT)
+        if state.phase in {Phase.SERVING, Phase.DRAINING} or (out and state.reason == VANISHED):
+            found |= dict.fromkeys(state.gpus, out)
+    return found
 
 
 class GpuCount:
@@ -35,12 +52,8 @@ class GpuCount:
     async def read(self, sources: Sources) -> Counts:
         """Take what bus, driver and engines tell of the GPUs."""
         looks = [reading.value for reading in sources.engines.values()]
-        held = frozenset(
-            uuid
-            for look in looks
-            if look and look.running and look.started
-            for uuid in look.started.gpus
-        )
+        runs = [look.started for look in looks if look and look.running and look.started]
+        held = {**{uuid: False for run in runs for uuid in run.gpus}, **sources.missed}
         nvml = sources.nvml.value
         if nvml is None or nvml.error is not None:
             return Counts(on_bus=sources.pci.value, held=held)
@@ -78,9 +91,9 @@ class GpuCount:
         """Judge each GPU that an engine holds, where the driver's list can tell."""
         if reading.listed is None:
             return [unknown(self.name, f"gpu:{uuid}", "not listed") for uuid in reading.held]
-        return [self._held(uuid, reading) for uuid in sorted(reading.held)]
+        return [self._held(uuid, reading, out=out) for uuid, out in sorted(reading.held.items())]
 
-    def _held(self, uuid: str, reading: Counts) -> CheckResult:
+    def _held(self, uuid: str, reading: Counts, *, out: bool) -> CheckResult:
         subject = f"gpu:{uuid}"
         if uuid in reading.named:
             return ok(self.name, subject, "the driver lists the GPU")
@@ -89,9 +102,10 @@ class GpuCount:
         return fail(
             self.name,
             subject,
-            "GpuVanished",
-            f"an engine runs on {uuid}, which the driver does not list any more",
+            VANISHED,
+            f"an engine was started on {uuid}, which the driver does not list any more",
             Remedy.REBOOT,
+            certain=out,  # by now: an agent that was killed meanwhile must not call it healed
             fatal=True,
             evidence=f"the driver lists {reading.listed} GPUs, the bus {reading.on_bus}",
         )

@@ -85,6 +85,7 @@ class Sources:
         self.gateway: Reading[GatewayReading] = Reading(None)
         self.trends = Trends()
         self.gpus_last_seen: NvmlReading | None = None
+        self.missed: Mapping[str, bool] = {}  # see `gpu_count.missed`: of memory, no reading
 
     async def refresh(self) -> None:
         """Look at everything at once, for at most `patience` seconds."""

@@ -168,6 +168,33 @@ async def test_lost_gpu_stops_its_engine_until_the_gpu_is_back(node: Node) -> No
     assert node.acts[2:] == [f"restart {UNIT}"]
 
 
+async def test_a_vanished_gpu_keeps_its_engine_out_though_that_is_stopped(tmp_path: Path) -> None:
+    started = Started(engine="main", digest="d", container="c", gpus=("GPU-0",), started=1.0)
+    node = Node(tmp_path)
+    node.remember(phase=Phase.SERVING)
+    node.engine.value = look(started=started)
+    node.nvml.value = nvml(0)
+    node.loop.begin()
+    await node.tick()
+    assert (node.state.phase, node.state.reason) == (Phase.DRAINED, "GpuVanished")
+    assert node.acts == [f"kill -3 {UNIT}", f"stop {UNIT}"]
+    again = Node(tmp_path)  # killed meanwhile, it knows no more than what it has saved
+    again.loop.begin()
+    for agent in (node, again):
+        agent.engine.value, agent.nvml.value = gone(), nvml(0)
+        done = list(agent.acts)
+        for _ in range(3):
+            await agent.tick()
+        assert (agent.state.phase, agent.state.reason) == (Phase.DRAINED, "GpuVanished")
+        assert [(step.rung, step.waits) for step in agent.shown.steps] == [
+            (Remedy.REBOOT, "NotArmed")
+        ]
+        assert agent.acts == done
+    again.nvml.value = nvml()
+    await again.tick()
+    assert again.acts[-1:] == [f"restart {UNIT}"]
+
+
 async def test_an_engine_that_left_the_spec_is_stopped_before_others_start(node: Node) -> None:
     node.store.save(NodeState(boot="boot-1", engines={"old": engine(phase=Phase.SERVING)}))
     node.journal.clear()

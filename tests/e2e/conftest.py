@@ -23,7 +23,8 @@ KEEP = os.environ.get("STOKER_E2E_KEEP") == "1"
 SEEN = "/root/seen-during-deploy"
 WATCH_ARGV = (
     "while :; do cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null"
-    f' | tr "\\0" "\\n" | sort -u - {SEEN} -o {SEEN} 2>/dev/null || touch {SEEN};'
+    f' | tr "\\0" "\\n" | sort -u - {SEEN} -o {SEEN}.new 2>/dev/null && mv {SEEN}.new {SEEN}'
+    f" || touch {SEEN};"
     " sleep 0.05; done"
 )
 

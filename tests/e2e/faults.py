@@ -30,6 +30,7 @@ path.write_text(json.dumps(state))
 END
 systemctl start stoker-agent
 """
+DEADLY = {"crash", "shard_crash", "exit_code"}
 SIM_FAULTS = (
     "/var/lib/stoker/models/stoker--tiny-llama/*/"  # the simulator looks there at its start
 )
@@ -43,11 +44,12 @@ class Node:
         self._simulated = world.fleet.simulated(host)
         self.nvml = NvmlState(self._simulated / "nvml.state")
         self.gpus = world.fleet.layout.host(host).gpus
+        self.spoke = 0.0  # when the kernel did
 
     def get(self, path: str, port: int = 9750) -> tuple[int, str]:
         """Ask the agent; status and text."""
         address = (self.world.address(self.host), port)
-        connection = http.client.HTTPConnection(*address, timeout=5)
+        connection = http.client.HTTPConnection(*address, timeout=20)
         try:
             connection.request("GET", path)
             answer = connection.getresponse()
@@ -106,6 +108,7 @@ class Node:
 
     def kernel(self, *lines: str) -> None:
         """Let the kernel say lines."""
+        self.spoke = time.time()
         kmsg.write(self._simulated / "kmsg", *lines)
 
     def xid(self, number: int, text: str = "", *, gpu: int = 0, pid: int | None = None) -> None:
@@ -113,9 +116,9 @@ class Node:
         self.kernel(kmsg.xid(gpu_pci(gpu), number, text, pid))
 
     def sim(self, kind: str, **order: object) -> None:
-        """Order the engine to misbehave."""
+        """Order the engine to misbehave; what it dies of may take the messenger with it."""
         body = json.dumps({"kind": kind, **order})
-        self.shell(f"docker exec stoker-main sim-ctl fault '{body}'")
+        self.shell(f"docker exec stoker-main sim-ctl fault '{body}'", check=kind not in DEADLY)
 
     def next_start(self, **settings: object) -> None:
         """Say how the engine's next starts go."""
@@ -141,9 +144,13 @@ class Node:
         return wait_for(f"{self.host}: {phase} {reason}", there, seconds)
 
     def refuses(self, seconds: float = 1.0) -> None:
-        """Hold that the gateway turns new requests away within that time, and says when to come."""
+        """Hold that the gateway turns new requests away, and says when to come.
+
+        So soon after the kernel spoke, by the agent's clock: it is this machine's, and not as busy.
+        """
         gateway = self.world.gateway(self.host)
-        wait_for("a refusal", lambda: gateway.request("GET", "/v1/models").status == 503, seconds)
+        wait_for("a refusal", lambda: gateway.request("GET", "/v1/models").status == 503, 15)
+        assert not self.spoke or (self.state()["shut"] or 0) - self.spoke < seconds
         answer = self.chat()
         assert answer.status == 503
         assert int(answer.headers["retry-after"]) >= 1
@@ -151,7 +158,7 @@ class Node:
         assert self.get("/readyz")[0] == 503
         assert "drain" in self.balancer()
 
-    def serves(self, seconds: float = 30, *, since: object = None) -> None:
+    def serves(self, seconds: float = 90, *, since: object = None) -> None:
         """Hold that the host serves, by an answer; `since`: with an engine started after that."""
 
         def there() -> bool:
@@ -179,7 +186,7 @@ class Node:
                 return
             time.sleep(0.5)
 
-    def judged(self, seconds: float = 10) -> dict[str, Any]:
+    def judged(self, seconds: float = 30) -> dict[str, Any]:
         """Wait until every incident has its verdict; return the first incident."""
 
         def there() -> dict[str, Any] | None:
@@ -188,12 +195,12 @@ class Node:
 
         return wait_for("a verdict", there, seconds)
 
-    def due(self, seconds: float = 5) -> tuple[str, str, str]:
+    def due(self, seconds: float = 30) -> tuple[str, str, str]:
         """Wait for the rung of the ladder that is due; return it, its subject and why it waits."""
         step = wait_for("a rung", lambda: self.status()["steps"], seconds)[0]
         return step["rung"], step["subject"], step["waits"]
 
-    def closes(self, how: str, seconds: float = 10) -> dict[str, Any]:
+    def closes(self, how: str, seconds: float = 30) -> dict[str, Any]:
         """Wait until every incident is closed in that way; return the last one."""
 
         def there() -> dict[str, Any] | None:

@@ -13,8 +13,8 @@ LONG = 400  # tokens; 8 s at the simulator's 50 a second
 class Running:
     """A long stream that is read in the background."""
 
-    def __init__(self, stream: Stream) -> None:
-        self.stream = stream
+    def __init__(self, stream: Stream, tokens: int) -> None:
+        self.stream, self.tokens = stream, tokens
         self.pieces = 0
         self.problem: BaseException | None = None
         self._thread = threading.Thread(target=self._read, daemon=True)
@@ -34,13 +34,13 @@ class Running:
         assert self.problem is None, repr(self.problem)
         assert self.stream.error is None, self.stream.error
         assert self.stream.finished
-        assert self.pieces >= LONG
+        assert self.pieces >= self.tokens
 
 
 @contextmanager
-def running_stream(world: World, host: str) -> Iterator[Running]:
+def running_stream(world: World, host: str, tokens: int = LONG) -> Iterator[Running]:
     """A stream of which some tokens have come; it must end whole when the block ends."""
-    running = Running(world.gateway(host).stream("Go on and on", max_tokens=LONG))
+    running = Running(world.gateway(host).stream("Go on and on", max_tokens=tokens), tokens)
     wait_for("first tokens", lambda: running.pieces >= 3, 10)
     yield running
     running.assert_complete()
@@ -69,7 +69,7 @@ def test_killed_engine_comes_back(world: World) -> None:
 def test_drain_refuses_new_requests_and_lets_running_ones_finish(world: World) -> None:
     host = world.hosts[0]
     gateway = world.gateway(host)
-    with running_stream(world, host):
+    with running_stream(world, host, 2 * LONG):
         world.shell(host, "stokerctl drain main --reason e2e --by tester")
         answer = gateway.chat("Too late?")
         assert answer.status == 503

@@ -11,8 +11,8 @@ from tests.e2e.world import wait_for
 from tests.sandbox import kmsg
 from tests.sandbox.nvml.state import gpu_pci
 
-SHORT = 200  # tokens: 4 s, longer than the companion window
-LONG = 1000
+SHORT = 500  # tokens: 10 s, longer than the companion window
+LONG = 2000
 NONE_TO = "GPU recovery action changed from 0x0 (None) to 0x1 (GPU Reset Required)"
 TO_NONE = "GPU recovery action changed from 0x1 (GPU Reset Required) to 0x0 (None)"
 
@@ -21,8 +21,8 @@ def test_xid_79_cuts_streams_and_asks_for_a_reboot_which_cures_it(node: Node) ->
     talk = node.talk(LONG)
     node.xid(79, "GPU has fallen off the bus.")
     node.refuses(1)
-    talk.is_cut(5)
-    state = node.becomes("DRAINED", "Xid79GpuHasFallenOffTheBus", COMPANIONS + 3)
+    talk.is_cut(15)
+    state = node.becomes("DRAINED", "Xid79GpuHasFallenOffTheBus", COMPANIONS + 20)
     assert state["goal"] == "fault"
     assert state["halted"]
     assert node.due() == ("reboot", "node", "NotArmed")
@@ -35,12 +35,14 @@ def test_xid_79_cuts_streams_and_asks_for_a_reboot_which_cures_it(node: Node) ->
 def test_xid_48_with_63_drains_at_once_and_wants_a_reset(node: Node) -> None:
     before = node.engine()["running_since"]
     talk = node.talk(SHORT)
-    node.xid(48, "DBE (double bit error) ECC error has occurred on GPU")
+    node.kernel(
+        kmsg.xid(gpu_pci(0), 48, "DBE (double bit error) ECC error has occurred on GPU", None),
+        kmsg.xid(gpu_pci(0), 63, "Row Remapper: New row marked for remapping", None),
+    )
     node.refuses(1)
-    node.xid(63, "Row Remapper: New row marked for remapping")
     assert node.state()["phase"] == "DRAINING"  # the look at companions holds up no drain
     talk.ends_whole(SHORT)
-    node.becomes("DRAINED", "Xid48GpuEccDbe", COMPANIONS + 5)
+    node.becomes("DRAINED", "Xid48GpuEccDbe", COMPANIONS + 20)
     assert node.judged()["verdict"]["remedy"] == "reset"
     assert [one["xid"] for one in node.incidents()] == [48, 63]
     assert len({one["group"] for one in node.incidents()}) == 1
@@ -65,8 +67,8 @@ def test_xid_119_stops_calls_to_the_gpu_and_wants_a_reset(node: Node) -> None:
     talk = node.talk(LONG)
     node.xid(119, "Timeout after 45s of waiting for RPC response from GPU0 GSP!")
     node.refuses(1)
-    talk.is_cut(5)
-    node.becomes("DRAINED", "Xid119GspRpcTimeout", COMPANIONS + 3)
+    talk.is_cut(15)
+    node.becomes("DRAINED", "Xid119GspRpcTimeout", COMPANIONS + 20)
     assert node.judged()["verdict"]["remedy"] == "reset"
 
     def not_called() -> bool:
@@ -84,10 +86,10 @@ def test_xid_154_is_obeyed_both_ways(node: Node) -> None:
     node.xid(154, NONE_TO)
     node.refuses(1)
     talk.ends_whole(SHORT)
-    node.becomes("DRAINED", "DriverAsksGpuReset", COMPANIONS + 5)
+    node.becomes("DRAINED", "DriverAsksGpuReset", COMPANIONS + 20)
     assert node.due()[0] == "reset"
     node.xid(154, TO_NONE)
-    node.serves(5)
+    node.serves(30)
     assert node.incidents()[0]["closed"] == "driver-asks-nothing"
     assert node.engine()["running_since"] == before
 
@@ -127,9 +129,9 @@ def test_a_gpu_of_nobody_is_not_the_engines(plain: Node) -> None:
 def test_lost_gpu_is_out_until_a_reboot_brings_it_back(node: Node) -> None:
     talk = node.talk(LONG)
     node.nvml.lose(0)
-    node.becomes("DRAINED", "GpuLost", 5)
+    node.becomes("DRAINED", "GpuLost", 15)
     node.refuses(1)
-    talk.is_cut(5)
+    talk.is_cut(15)
     assert node.due()[0] == "reboot"
     node.nvml.clear()
     node.world.fleet.reboot_host(node.host)  # a lost GPU is called once a minute only
@@ -140,10 +142,13 @@ def test_lost_gpu_is_out_until_a_reboot_brings_it_back(node: Node) -> None:
 def test_silent_loss_is_seen_by_the_drivers_list(node: Node) -> None:
     talk = node.talk(LONG)
     node.nvml.remove(1)
-    node.becomes("DRAINED", "GpuVanished", 5)
-    talk.is_cut(5)
+    node.becomes("DRAINED", "GpuVanished", 15)
+    talk.is_cut(15)
     node.refuses(1)
     assert node.condition("GpuMissing")
+    wait_for("the engine is stopped for it", lambda: not node.engine()["running_since"], 30)
+    assert node.due() == ("reboot", "node", "NotArmed")
+    assert node.state()["reason"] == "GpuVanished"
     node.nvml.clear()
     node.serves()
 

@@ -35,7 +35,7 @@ def test_crash_is_classified_and_cured_by_one_restart(plain: Node, how: str) -> 
     before = plain.engine()["running_since"]
     talk = plain.talk(LONG)
     plain.sim(kind, **order)
-    talk.is_cut(10)
+    talk.is_cut(20)
     plain.serves(since=before)
     ended = plain.engine()["last_exit"]
     assert (ended["reason"], ended["kind"]) == (reason, exit_class), ended["message"]
@@ -45,7 +45,7 @@ def test_crash_is_classified_and_cured_by_one_restart(plain: Node, how: str) -> 
 def test_bad_configuration_is_quarantined_at_once_and_never_tried_again(plain: Node) -> None:
     plain.next_start(start="exit", exit_code=2)
     plain.sim("crash")
-    state = plain.becomes("QUARANTINED", "BadFlag", 20)
+    state = plain.becomes("QUARANTINED", "BadFlag", 60)
     assert len(state["starts"]) == 1  # the crash's; what was found then is not tried again
     plain.refuses()
     time.sleep(5)
@@ -71,24 +71,24 @@ def _each(nodes: dict[str, Node], *stories: Callable[[Node], None]) -> list[Call
 def _hang_under_load(node: Node) -> None:
     """The router's loop is dead: /health says 200, and nothing moves."""
     talk = node.talk(LONG)
-    with _restart(node, HANG_AFTER + PROBE + 10):
+    with _restart(node, HANG_AFTER + PROBE + 40):
         node.sim("router_loop_dead")
-        wait_for("a doubt", lambda: node.condition("EngineStalled"), HANG_AFTER + 5)
-    talk.is_cut(1)
+        wait_for("a doubt", lambda: node.condition("EngineStalled"), HANG_AFTER + 20)
+    talk.is_cut(10)
 
 
 def _hang_while_idle(node: Node) -> None:
     """The same without a request: only a probe can tell."""
-    with _restart(node, IDLE + PROBE + 10):
+    with _restart(node, IDLE + PROBE + 40):
         node.sim("router_loop_dead")
 
 
 def _stuck_in_the_driver(node: Node) -> None:
     """The shards stand still, and /health hangs with them."""
     talk = node.talk(LONG)
-    with _restart(node, HANG_AFTER + PROBE + 15):
+    with _restart(node, HANG_AFTER + PROBE + 40):
         node.sim("shard_stuck")
-    talk.is_cut(1)
+    talk.is_cut(10)
 
 
 @contextmanager
@@ -98,7 +98,7 @@ def _restart(node: Node, seconds: float) -> Iterator[None]:
     yield
     state = node.becomes("STARTING", "EngineHung", seconds)
     assert state["by"] == "agent"
-    node.serves(60, since=before)
+    node.serves(since=before)
     assert len(node.state()["starts"]) == 1
 
 
@@ -125,7 +125,7 @@ def _hung_gpu(node: Node) -> None:
     """A call about one GPU hangs: the other one stays in sight, and traffic goes on."""
     with node.untouched():
         node.nvml.hang("nvmlDeviceGetMemoryInfo", 0)
-        told = wait_for("told", lambda: node.condition("DriverHung"), 5.5)
+        told = wait_for("told", lambda: node.condition("DriverHung"), 10)
         assert told["remedy"] == "none"
         wait_for("the other is seen", lambda: _seen(node) == [False, True], 10)
         node.nvml.release("nvmlDeviceGetMemoryInfo", 0)

@@ -1,13 +1,14 @@
 """What the driver says of each GPU: lost, to be reset, its own verdict; and who is not there."""
 
+import msgspec
 import pytest
 
 from agent import conditions
 from agent.checks.base import Check
-from agent.checks.gpu_count import Counts, GpuCount
+from agent.checks.gpu_count import Counts, GpuCount, missed
 from agent.checks.gpu_recovery import GpuRecovery
 from agent.checks.gpu_state import GpuState
-from agent.model import Remedy, Status
+from agent.model import AGENT, EngineState, Goal, Phase, Remedy, Status
 from agent.reports import Started
 from agent.sources import Reading
 from agent.sources.gpu import Gpu, NvmlReading
@@ -174,6 +175,43 @@ async def test_a_gpu_that_goes_without_a_word_is_missed_by_its_engine(
         assert (found.reason, found.remedy) == ("GpuVanished", Remedy.REBOOT)
         assert not found.certain  # a driver that is being loaded counts its GPUs up
         assert "GPU-1" in found.message
+
+
+def remembered(phase: Phase, goal: Goal | None, by: str, reason: str) -> EngineState:
+    state = EngineState(since=1, reason=reason, message="", phase=phase, goal=goal, by=by)
+    return msgspec.structs.replace(state, gpus=("GPU-1",))
+
+
+@pytest.mark.parametrize(
+    ("phase", "goal", "certain"),
+    [
+        (Phase.SERVING, None, False),  # it could not be looked at in this round
+        (Phase.DRAINING, Goal.FAULT, False),
+        (Phase.DRAINED, Goal.FAULT, True),
+    ],
+)
+async def test_a_gpu_is_missed_though_its_engine_was_stopped_for_that(
+    phase: Phase, goal: Goal | None, certain: bool
+) -> None:
+    sources = Round(nvml=poll(gpu()), pci=2, engines=holding("GPU-1", running=False))  # type: ignore[arg-type]
+    sources.missed = missed({"main": remembered(phase, goal, AGENT, "GpuVanished")})
+    found = said(GpuCount().judge(await GpuCount().read(sources), TWO), "gpu:GPU-1")
+    assert (found.reason, found.remedy, found.certain) == ("GpuVanished", Remedy.REBOOT, certain)
+
+
+@pytest.mark.parametrize(
+    ("phase", "goal", "by", "reason"),
+    [
+        (Phase.STARTING, None, AGENT, "GpuVanished"),  # it may get others
+        (Phase.QUARANTINED, None, AGENT, "GpuVanished"),
+        (Phase.DRAINED, Goal.MAINTENANCE, "ann", "Drained"),
+        (Phase.DRAINED, Goal.FAULT, AGENT, "Xid48GpuEccDbe"),  # a reset hides it for a while
+    ],
+)
+def test_no_gpu_is_missed_for_an_engine_that_is_out_otherwise(
+    phase: Phase, goal: Goal | None, by: str, reason: str
+) -> None:
+    assert missed({"main": remembered(phase, goal, by, reason)}) == {}
 
 
 async def test_an_engine_that_does_not_run_misses_no_gpu() -> None:
