@@ -173,10 +173,7 @@ def _drained(state: EngineState, seen: Observed, policy: Policy, now: float) -> 
     if state.goal is not Goal.FAULT or state.by != AGENT or seen.running is None:
         return Decision(state=state)
     if seen.remedy is Remedy.NONE:
-        message = "the fault has cleared"
-        if not seen.running:  # counted: a fault that comes and goes must not start it for ever
-            return _restart(state, seen, "Healed", message, policy, now)
-        return Decision(state=moves.to(state, Phase.STARTING, "Healed", message, now))
+        return _healed(state, seen, policy, now)
     if not policy.act:
         return Decision(state=state, advice=seen.remedy)
     if _GOALS[seen.remedy] is not Goal.FAULT:
@@ -188,6 +185,16 @@ def _drained(state: EngineState, seen: Observed, policy: Policy, now: float) -> 
         halted=state.halted or seen.fatal or seen.halt,
     )
     return Decision(state=known)
+
+
+def _healed(state: EngineState, seen: Observed, policy: Policy, now: float) -> Decision:
+    if seen.unsure:  # an agent that was killed does not know any more what it saw
+        message = "the fault is not seen any more, but the driver of the GPUs cannot be asked"
+        return Decision(state=msgspec.structs.replace(state, message=message))
+    message = "the fault has cleared"
+    if not seen.running:  # counted: a fault that comes and goes must not start it for ever
+        return _restart(state, seen, "Healed", message, policy, now)
+    return Decision(state=moves.to(state, Phase.STARTING, "Healed", message, now))
 
 
 def _quarantined(state: EngineState, *_: Observed | Policy | float) -> Decision:

@@ -189,6 +189,7 @@ class Loop:
             worst,
             busy=overtaken or self._converger.busy(name),
             halt=name in self._remedies.halting(),
+            unsure=bool(state.gpus) and not self._picture.driver_answers,
         )
         self._take(name, event)
         self._converger.settle(name, self._memory.state.engines[name], running=event.running)

@@ -139,6 +139,7 @@ class Observed(Value, frozen=True, kw_only=True):
     fatal: bool = False  # the fault is such that no request in flight can finish
     halt: bool = False  # the remedy needs the engine stopped
     stale: bool = False  # what runs is of before the last start, which has not come about
+    unsure: bool = False  # the driver cannot be asked whether a fault of the GPUs is over
 
 
 class Booted(Value, frozen=True, kw_only=True):

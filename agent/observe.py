@@ -28,10 +28,11 @@ def observe(
     *,
     busy: bool,
     halt: bool = False,
+    unsure: bool = False,
 ) -> Observed:
     """Put one look at an engine into the words of `decide`; during an act nothing is known.
 
-    `halt`: a rung of the ladder waits for the engine to stop.
+    `halt`: a rung of the ladder waits for the engine to stop. `unsure`: see `Observed`.
     """
     if look is None or busy:
         return Observed()
@@ -50,6 +51,7 @@ def observe(
         fatal=worst is not None and worst.fatal,
         halt=halt,
         stale=_stale(state, look),
+        unsure=unsure,
     )
 
 

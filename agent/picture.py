@@ -90,6 +90,12 @@ class Picture:
             if run.digest == self._digests[name]
         }
 
+    @property
+    def driver_answers(self) -> bool:
+        """Whether the driver told of its GPUs in this round."""
+        nvml = self.sources.nvml.value
+        return nvml is not None and nvml.error is None
+
     def worst(self, name: str) -> Condition | None:
         """Return the worst fault of an engine, as it is to see it: other GPUs may be free."""
         return self._seen(name, self.standing)

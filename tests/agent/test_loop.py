@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from agent.errors import ActionError
+from agent.errors import ActionError, SourceError
 from agent.model import Goal, Phase, Remedy, Verb
 from agent.reports import Exit, ExitClass, Started
+from agent.sources.gpu import NvmlReading
 from agent.spec import HostSpec
 from agent.state import NodeState
-from tests.agent.fakes import gone, look, nvml
+from tests.agent.fakes import gone, look, nvml, unreadable
 from tests.agent.node import DATA, UNIT, Node, engine
 
 
@@ -193,6 +194,24 @@ async def test_a_vanished_gpu_keeps_its_engine_out_though_that_is_stopped(tmp_pa
     again.nvml.value = nvml()
     await again.tick()
     assert again.acts[-1:] == [f"restart {UNIT}"]
+
+
+@pytest.mark.parametrize("blind", [NvmlReading(error=999, error_text="hung"), unreadable("gone")])
+async def test_a_fault_is_not_over_because_the_driver_cannot_be_asked(
+    node: Node, blind: NvmlReading | SourceError
+) -> None:
+    """Nor because the agent that saw it was killed."""
+    facts = {"goal": Goal.FAULT, "by": "agent", "halted": True, "gpus": ("GPU-0",)}
+    node.remember(phase=Phase.DRAINED, **facts)
+    node.nvml.value = blind
+    node.loop.begin()
+    for _ in range(3):
+        await node.tick()
+    assert (node.state.phase, node.acts) == (Phase.DRAINED, [])
+    assert node.state.message.endswith("the driver of the GPUs cannot be asked")
+    node.nvml.value = nvml()
+    await node.tick()
+    assert node.acts == [f"restart {UNIT}"]
 
 
 async def test_an_engine_that_left_the_spec_is_stopped_before_others_start(node: Node) -> None:
