@@ -146,11 +146,14 @@ class Node:
     def refuses(self, seconds: float = 1.0) -> None:
         """Hold that the gateway turns new requests away, and says when to come.
 
-        So soon after the kernel spoke, by the agent's clock: it is this machine's, and not as busy.
+        It does so within that time since the kernel spoke (or now, if it did not), by the clock of
+        the agent: that is this machine's, and our own looks may be late.
         """
-        gateway = self.world.gateway(self.host)
+        since, gateway = self.spoke or time.time(), self.world.gateway(self.host)
         wait_for("a refusal", lambda: gateway.request("GET", "/v1/models").status == 503, 15)
-        assert not self.spoke or (self.state()["shut"] or 0) - self.spoke < seconds
+        shut = self.state()["shut"]
+        assert shut is not None
+        assert shut - since < seconds
         answer = self.chat()
         assert answer.status == 503
         assert int(answer.headers["retry-after"]) >= 1

@@ -38,7 +38,7 @@ class FleetLayout:
     directory: Path
     subnet: IPv4Network
     hosts: tuple[HostLayout, ...]
-    for_tests: bool = True
+    for_tests: bool
 
     @property
     def network(self) -> str:
@@ -150,5 +150,5 @@ def fleet_layout(name: str, repository: Path = REPOSITORY) -> FleetLayout:
     if name not in FLEETS:
         raise LookupError(f"there is no fleet {name!r}; there are {', '.join(FLEETS)}")
     directory, subnet, hosts = FLEETS[name]
-    made = FleetLayout(name, repository / directory, IPv4Network(subnet), hosts)
-    return replace(made, for_tests=name != "demo")
+    place, network = repository / directory, IPv4Network(subnet)
+    return FleetLayout(name, place, network, hosts, for_tests=name != "demo")
